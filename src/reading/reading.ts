@@ -34,7 +34,6 @@ export interface Attribution {
   band: string
   /** Steady time of the scan, same boot as the reading. */
   scannedMono: number
-  how: 'scanned-before' | 'claimed-late'
 }
 
 /** A remark on quality that arises honestly and often (DESIGN 8). */

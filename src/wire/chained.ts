@@ -53,13 +53,7 @@ export const readingMembers = {
     .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?$/)
     .optional(),
   deviceId: printable.optional(),
-  attribution: z
-    .strictObject({
-      band: printable,
-      scannedMono: whole,
-      how: z.enum(['scanned-before', 'claimed-late']),
-    })
-    .optional(),
+  attribution: z.strictObject({ band: printable, scannedMono: whole }).optional(),
   notes: z
     .array(z.enum(noteNames))
     .max(16)
@@ -85,6 +79,7 @@ const events = {
     link: z.enum(['serial', 'ble', 'tcp']),
     options: hash,
   }),
+  'reading-claimed': z.strictObject({ epoch, seq, band: printable, scannedMono: whole }),
   'device-removed': z.strictObject({ device: name }),
   lost: z.strictObject({
     epoch,
