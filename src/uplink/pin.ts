@@ -1,0 +1,32 @@
+import { X509Certificate } from 'node:crypto'
+import { checkServerIdentity, type PeerCertificate } from 'node:tls'
+import { hex, sha256 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+
+/** SHA-256 of a certificate's SubjectPublicKeyInfo, hex: what the server entry pins (WIRE 8.4). */
+export const spkiHash = (der: Uint8Array): string =>
+  hex(sha256(new X509Certificate(der).publicKey.export({ format: 'der', type: 'spki' })))
+
+/** Somebody answered in the server's place with a valid certificate for another key. */
+export class Unpinned extends Fault {
+  readonly fingerprint: string
+  constructor(fingerprint: string) {
+    super('server.unpinned', `the broker shows the key ${fingerprint.slice(0, 16)}…, which is not pinned`, {
+      hint: 'somebody answers in the place of the server: check the network, and tell the operator',
+    })
+    this.fingerprint = fingerprint
+  }
+}
+
+/**
+ * Node calls this after the chain led to the CA of the server entry, before a byte of ours is sent: host
+ * name first, then the pin.
+ */
+export const checkPinned =
+  (pins: readonly string[]) =>
+  (host: string, certificate: PeerCertificate): Error | undefined => {
+    const wrongName = checkServerIdentity(host, certificate)
+    if (wrongName !== undefined) return wrongName
+    const fingerprint = spkiHash(certificate.raw)
+    return pins.includes(fingerprint) ? undefined : new Unpinned(fingerprint)
+  }

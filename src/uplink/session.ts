@@ -1,0 +1,196 @@
+import type { Bytes } from '../base/bytes.ts'
+import { Fault, type FaultCode, isFault } from '../base/fault.ts'
+import type { Moment } from '../reading/reading.ts'
+import { noEpoch, pack } from '../wire/envelope.ts'
+import type { BoxKey, VerifyKey } from '../wire/keys.ts'
+import { openFrom } from '../wire/message.ts'
+import { makeNonce, type ReceiptBody, seenHash, type Versions, type WelcomeBody } from '../wire/session.ts'
+import type { Statement } from '../wire/statement.ts'
+import { topics } from '../wire/topics.ts'
+import type { Backoff } from './backoff.ts'
+import { type Address, type Connection, openConnection } from './connection.ts'
+import type { Custodian, Settled } from './custodian.ts'
+import { sendWindow } from './window.ts'
+
+/** Who speaks with whom, and what HELLO says of this box. */
+export interface SessionParts {
+  custodian: Custodian
+  gateway: string
+  server: string
+  /** Under which welcome and receipt must verify. */
+  receiptKey: VerifyKey
+  box: BoxKey
+  facts(): { boot: string; software: string; drivers: string; clock: Moment; versions: Versions }
+  heartbeatMs: number
+  /** Most rows on their way. */
+  window: number
+  /** How long a welcome or receipt may take before it is asked for (WIRE 7.10). */
+  overdue: Backoff
+}
+
+/** What one connection tells. `closed` comes once, last; none may throw. */
+export interface SessionEvents {
+  connected(): void
+  welcomed(body: WelcomeBody): void
+  settled(settled: Settled, serverTime: number): void
+  /** What came down is not believed: the code of the check that failed. Nothing was changed. */
+  refused(code: FaultCode): void
+  /** Nobody answers HELLO behind this address. */
+  silent(): void
+  closed(why: Fault): void
+}
+
+/** One connection to the broker and what is said over it. */
+export interface Session {
+  /** Something was taken: send it. */
+  wake(): void
+  close(): Promise<void>
+}
+
+/** Connects, says HELLO, and after a verified WELCOME sends rows and settles receipts (WIRE 7). */
+export function openSession(parts: SessionParts, address: Address, events: SessionEvents): Session {
+  const { custodian, overdue } = parts
+  const { up, down } = topics(parts.server, parts.gateway)
+  const expected = { iss: parts.server, key: parts.receiptKey, aud: parts.gateway, box: parts.box }
+  let hello: { nonce: string; statement: Statement } | undefined
+  let welcomed = false
+  let over = false
+  /** Everything unreceipted is sent anew after the next welcome. */
+  let anew = true
+  let size = parts.window
+  let patience = overdue.next()
+  let beat: NodeJS.Timeout | undefined
+  let late: NodeJS.Timeout | undefined
+  // what comes down is settled in the order in which it came
+  let settling: Promise<void> = Promise.resolve()
+
+  const finish = (): void => {
+    over = true
+    clearTimeout(beat)
+    clearTimeout(late)
+    window.stop()
+  }
+
+  const closed = (why: Fault): void => {
+    if (over) return
+    finish()
+    events.closed(why)
+  }
+
+  const failed = (error: unknown): void => {
+    if (over) return
+    connection.close().catch(() => undefined) // it is gone already; why it failed is told below
+    closed(isFault(error) ? error : new Fault('server.unreachable', 'connection lost', { cause: error }))
+  }
+
+  const window = sendWindow(
+    custodian,
+    row => {
+      if (late === undefined) watch()
+      return connection.publish(up, pack(row.parcel))
+    },
+    failed,
+  )
+
+  /** Watches for a welcome or a receipt that does not come. */
+  const watch = (): void => {
+    clearTimeout(late)
+    const waits = window.open() > 0 || hello !== undefined
+    late = waits ? setTimeout(onOverdue, patience) : undefined
+  }
+
+  /** An answer did not come: ask again, and send one row at a time until one does (WIRE 7.10). */
+  const onOverdue = (): void => {
+    late = undefined
+    patience = overdue.next()
+    if (!welcomed) events.silent()
+    if (over) return
+    anew = true
+    size = 1
+    sayHello().catch(failed)
+  }
+
+  const sayHello = async (): Promise<void> => {
+    const nonce = makeNonce()
+    const { statement, envelope } = await custodian.hello({ nonce, ...parts.facts() })
+    if (over) return
+    hello = { nonce, statement }
+    clearTimeout(beat)
+    beat = setTimeout(() => sayHello().catch(failed), parts.heartbeatMs)
+    watch()
+    await connection.publish(up, pack({ epoch: noEpoch, seq: 0, envelope }))
+  }
+
+  /** Something was confirmed: the way is open again in its whole width. */
+  const progress = (settled: Settled, serverTime: number): void => {
+    events.settled(settled, serverTime)
+    if (settled.receipted > 0) {
+      overdue.reset()
+      patience = overdue.next()
+      if (size < parts.window) {
+        size = parts.window
+        window.widen(size)
+      }
+    }
+    watch()
+    window.pump()
+  }
+
+  const onWelcome = async (body: WelcomeBody, statement: Statement): Promise<void> => {
+    if (hello === undefined || body.nonce !== hello.nonce) return events.refused('wire.wrong-audience')
+    const asked = hello
+    hello = undefined
+    const settled = await custodian.welcome(body, statement)
+    const ready = await custodian.ready(body, seenHash(asked.statement, statement))
+    if (over) return
+    await connection.publish(up, pack({ epoch: noEpoch, seq: 0, envelope: ready.envelope }))
+    welcomed = true
+    for (const one of body.epochs) window.confirmed(one.epoch, one.seq)
+    if (anew || settled.reopened > 0) window.begin(size)
+    anew = false
+    events.welcomed(body)
+    progress(settled, body.time)
+  }
+
+  const onReceipt = async (body: ReceiptBody, statement: Statement): Promise<void> => {
+    const settled = await custodian.receipt(body, statement)
+    window.confirmed(body.epoch, body.seq)
+    progress(settled, body.time)
+  }
+
+  const onMessage = async (payload: Bytes): Promise<void> => {
+    if (over) return
+    try {
+      const said = openFrom(payload, ['welcome', 'receipt'], expected)
+      await (said.type === 'welcome'
+        ? onWelcome(said.body, said.statement)
+        : onReceipt(said.body, said.statement))
+    } catch (error) {
+      const unbelieved =
+        isFault(error) && (error.code.startsWith('wire.') || error.code === 'receipt.refused')
+      if (!unbelieved) throw error
+      events.refused(error.code)
+    }
+  }
+
+  const connection: Connection = openConnection(address, down, {
+    open() {
+      events.connected()
+      sayHello().catch(failed)
+    },
+    message(payload) {
+      settling = settling.then(() => onMessage(payload)).catch(failed)
+    },
+    closed,
+  })
+
+  return {
+    wake() {
+      if (welcomed && !over) window.pump()
+    },
+    close() {
+      finish()
+      return connection.close()
+    },
+  }
+}

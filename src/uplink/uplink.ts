@@ -1,0 +1,99 @@
+import { type Fault, type FaultCode, isFault } from '../base/fault.ts'
+import type { WelcomeBody } from '../wire/session.ts'
+import { backoff } from './backoff.ts'
+import type { Address } from './connection.ts'
+import type { Settled } from './custodian.ts'
+import { Unpinned } from './pin.ts'
+import { openSession, type Session, type SessionParts } from './session.ts'
+
+/** Where an uplink stands: `waiting` is between two tries, `welcomed` is all well. */
+export type UplinkState = 'off' | 'connecting' | 'connected' | 'welcomed' | 'waiting'
+
+/** Everything the uplink is given; it owns none of it. */
+export interface UplinkParts extends Omit<SessionParts, 'overdue'> {
+  /** Broker addresses in the order of the server entry; tried in turn. At least one. */
+  addresses: readonly Address[]
+  events: UplinkEvents
+}
+
+/** What the uplink tells the daemon. None may throw. */
+export interface UplinkEvents {
+  state(state: UplinkState, broker: string, why?: Fault): void
+  welcomed(body: WelcomeBody): void
+  settled(settled: Settled, serverTime: number): void
+  refused(code: FaultCode): void
+  /** Somebody answered in the server's place (SERVER_KEY_UNPINNED). */
+  unpinned(fingerprint: string): void
+  /** The outbox itself failed: the daemon must end. */
+  broken(fault: Fault): void
+}
+
+/** The way up to one server. */
+export interface Uplink {
+  start(): void
+  /** Something was taken: send it. */
+  wake(): void
+  stop(): Promise<void>
+}
+
+// DESIGN 7a.8: overdue starts at 30 s and doubles to 30 min. A box alone in a building may knock once a second;
+// after an outage the jitter keeps a building's boxes apart.
+const overdueMs = { first: 30_000, most: 1_800_000 }
+const retryMs = { first: 1_000, most: 60_000 }
+
+/** Keeps one route's connection alive: connects, and after a loss connects again, address by address. */
+export function uplink(parts: UplinkParts): Uplink {
+  const { addresses, events } = parts
+  const retry = backoff(retryMs.first, retryMs.most)
+  const overdue = backoff(overdueMs.first, overdueMs.most)
+  let stopped = false
+  let turn = 0
+  let session: Session | undefined
+  let waiting: NodeJS.Timeout | undefined
+
+  const attempt = (): void => {
+    const address = addresses[turn++ % addresses.length]!
+    const state = (one: UplinkState, why?: Fault): void => events.state(one, address.broker, why)
+    const again = (why: Fault): void => {
+      session = undefined
+      if (why instanceof Unpinned) events.unpinned(why.fingerprint)
+      if (isFault(why, 'outbox.damaged')) events.broken(why)
+      if (stopped) return
+      state('waiting', why)
+      waiting = setTimeout(attempt, retry.next())
+    }
+    state('connecting')
+    session = openSession({ ...parts, overdue }, address, {
+      connected: () => state('connected'),
+      welcomed(body) {
+        retry.reset()
+        state('welcomed')
+        events.welcomed(body)
+      },
+      settled: events.settled,
+      refused: events.refused,
+      silent() {
+        // the broker is there and the server is not: with a second address, that one may lead to it
+        if (addresses.length > 1) void leave()
+      },
+      closed: again,
+    })
+    const leave = async (): Promise<void> => {
+      const left = session
+      session = undefined
+      await left?.close()
+      if (!stopped) attempt()
+    }
+  }
+
+  return {
+    start: attempt,
+    wake: () => session?.wake(),
+    async stop() {
+      stopped = true
+      clearTimeout(waiting)
+      await session?.close()
+      events.state('off', '')
+    },
+  }
+}
