@@ -14,6 +14,8 @@ export interface Settled {
   receipted: number
   reopened: number
   forgotten: number
+  /** What the server confirmed, by epoch. */
+  upTo: { epoch: string; seq: number }[]
 }
 
 /** HELLO's members that the uplink knows; parties, epochs and token come from whoever holds the outbox. */
