@@ -1,0 +1,37 @@
+import type { Bytes } from '../base/bytes.ts'
+import type { Fault } from '../base/fault.ts'
+
+/** Where a port stands. An unplugged device is a state, not a crash: `missing`, until it comes back. */
+export type PortState = 'closed' | 'opening' | 'open' | 'missing' | 'refused'
+
+/** What a port tells. None of these may throw. */
+export interface PortEvents {
+  /** Bytes came, at this steady time in milliseconds. The receiver owns them. */
+  chunk(bytes: Bytes, mono: number): void
+  /** The line is there: for the first time, or again. Whatever was half-heard before is void. */
+  back(): void
+  /** The line is not there, and why. Told once per outage, and once more when the reason changes. */
+  gone(fault: Fault): void
+}
+
+/** A way for bytes in and out: a serial port, a capture that is played. It reopens by itself. */
+export interface Port {
+  /** What people call it: a path, an address. */
+  readonly name: string
+  /** Starts opening and goes on trying until `close`. Never throws; what happens is told by events. */
+  open(events: PortEvents): void
+  state(): PortState
+  /** Resolves when the bytes left; Fault `port.gone` if the line is not there. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Stops for good. Afterwards no event comes. */
+  close(): Promise<void>
+}
+
+/** Acts once after so many milliseconds; the function it gives calls it off. */
+export type After = (ms: number, act: () => void) => () => void
+
+/** The machine's own timers. */
+export const after: After = (ms, act) => {
+  const timer = setTimeout(act, ms)
+  return () => clearTimeout(timer)
+}
