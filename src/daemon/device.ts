@@ -8,7 +8,7 @@ import type { After, Port } from '../transport/port.ts'
 
 /** What a technician wants to know of a device. Times in milliseconds since 1970. */
 export interface DeviceFacts {
-  state: 'open' | 'waiting' | 'gone' | 'refused' | 'invalid'
+  state: 'open' | 'waiting' | 'gone' | 'refused'
   faults: number
   lastFault?: { code: string; message: string; at: number }
 }
@@ -61,7 +61,9 @@ export function listen({ setup, port, clock, after, said }: DeviceParts): Device
   const send = (): void => {
     for (const bytes of session?.sends() ?? []) {
       // a line that is gone is told by the port itself; the session begins anew when it is back
-      port.write(bytes).catch((why: unknown) => fault(codeOf(why) ?? 'port.gone', `could not write to ${port.name}`))
+      port
+        .write(bytes)
+        .catch((why: unknown) => fault(codeOf(why) ?? 'port.gone', `could not write to ${port.name}`))
     }
   }
 

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { paths as receiverPaths } from '../../src/receiver/state.ts'
+import { openStore, type Store } from '../../src/receiver/store.ts'
+import { type Forwarder, freePort, startForwarder } from './forwarder.ts'
+import { type Running, start, type, until } from './program.ts'
+
+/** One box of the site: its folder, its id, and the daemon if it runs. */
+export interface Box {
+  state: string
+  gateway: string
+  daemon: Running
+}
+
+/** Everything of the demo that runs: one receiver, two boxes, and the network between them. */
+export interface Site {
+  folder: string
+  receiver: string
+  brokerPort: number
+  forwarder: Forwarder
+  /** The receiver's database, read as `readings list` reads it. */
+  store: Store
+  /** The box with the devices, and one that has none. */
+  busy: Box
+  idle: Box
+  /** The far end of a device's port: what a capture is played into. */
+  plug(name: string): Promise<{ port: string; device: string }>
+  close(): Promise<void>
+}
+
+const round = fileURLToPath(new URL('round', import.meta.url))
+
+/** A capture of the morning round. */
+export const capture = (name: string): string => join(round, `${name}.jsonl`)
+
+async function ready(state: string): Promise<boolean> {
+  try {
+    await type('vitalgate', ['--state', state, 'status', '--json'])
+    return true
+  } catch {
+    return false // not yet
+  }
+}
+
+/** Starts the demo's receiver, gateways and network in a folder, and provisions both gateways by the four steps. */
+export async function openSite(
+  folder: string,
+  tell: (line: string) => void,
+  died: (why: string) => void,
+): Promise<Site> {
+  const receiver = join(folder, 'receiver')
+  const passphrase = join(folder, 'passphrase')
+  const forwarder = await startForwarder()
+  const brokerPort = await freePort()
+  const running: Running[] = []
+  writeFileSync(passphrase, `${randomBytes(16).toString('hex')}\n`, { mode: 0o600 })
+
+  tell('making the registry, its keys and certificates')
+  const server = ['--state', receiver]
+  await type('vitalgate-receiver', [
+    ...server,
+    ...['init', '--host', 'localhost', '--port', String(brokerPort)],
+    ...['--announce', `mqtts://localhost:${forwarder.port}`, '--passphrase-file', passphrase],
+  ])
+  running.push(start('vitalgate-receiver', [...server, 'run'], join(folder, 'receiver.log'), died))
+  forwarder.redirect(brokerPort)
+  const { words } = JSON.parse(
+    await type('vitalgate-receiver', [...server, 'init', '--host', 'localhost', '--json']),
+  ) as {
+    words: string[]
+  }
+
+  const provision = async (name: string): Promise<Box> => {
+    const state = join(folder, name)
+    mkdirSync(state, { mode: 0o700 })
+    const request = join(folder, `${name}.request.json`)
+    const box = ['--state', state]
+    const daemon = start('vitalgate', [...box, 'run'], join(folder, `${name}.log`), died)
+    running.push(daemon)
+    await until(`${name} answering`, 20_000, () => ready(state))
+    const asked = JSON.parse(
+      await type('vitalgate', [...box, 'provision', 'request', '--out', request, '--json']),
+    ) as {
+      gateway: string
+      words: string[]
+    }
+    tell(`${name}: keys made on the box; its request reads ${asked.words.join(' ')}`)
+    await type('vitalgate-receiver', [
+      ...server,
+      ...['registry', 'enrol', request, '--site', 'demo', '--words', asked.words.join(' ')],
+      ...['--out', folder, '--passphrase-file', passphrase],
+    ])
+    const bundle = join(folder, `${asked.gateway}.bundle.json`)
+    await type('vitalgate', [...box, 'provision', 'accept', bundle, '--root-words', words.join(' ')])
+    await type('vitalgate', [...box, 'provision', 'verify'])
+    tell(`${name}: enrolled, accepted, verified by a receipt of the server`)
+    return { state, gateway: asked.gateway, daemon }
+  }
+
+  const busy = await provision('gateway')
+  const idle = await provision('idle-gateway')
+  const store = openStore(receiverPaths(receiver).database)
+
+  return {
+    folder,
+    receiver,
+    brokerPort,
+    forwarder,
+    store,
+    busy,
+    idle,
+    async plug(name) {
+      const port = join(folder, `${name}.port`)
+      const device = join(folder, `${name}.device`)
+      const ends = [port, device].map(link => `pty,raw,echo=0,link=${link}`)
+      running.push(start('socat', ends, join(folder, `${name}.socat.log`), died))
+      await until(`${name}'s port`, 10_000, () => existsSync(port) && existsSync(device))
+      return { port, device }
+    },
+    async close() {
+      store.close()
+      for (const one of running.reverse()) await one.stop()
+      await forwarder.close()
+    },
+  }
+}

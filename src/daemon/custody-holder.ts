@@ -1,0 +1,154 @@
+import { Fault } from '../base/fault.ts'
+import type { Outbox } from '../outbox/outbox.ts'
+import { verifyOutbox } from '../outbox/verify.ts'
+import type { Sealed } from '../wire/message.ts'
+import { journalOf, type Memory } from './custody-journal.ts'
+import type {
+  Calls,
+  CustodySettings,
+  HelloMembers,
+  OutboxStats,
+  Place,
+  Request,
+  Row,
+  Settled,
+} from './custody-messages.ts'
+import { settlerOf } from './custody-settle.ts'
+
+/** Epochs that one hello lists (WIRE 1.5). */
+const helloEpochs = 64
+
+/** Does in one thread what the requests to custody ask for. */
+export interface Holder {
+  /** The answer to a request, in a savepoint of its own. */
+  answer(request: Request): unknown
+  /** Goes on with the check of the start over about so many rows; true when all were looked at. */
+  check(rows: number): boolean
+  /** Counts a transaction that took statements, after it is on disk. */
+  committed(before: Memory): void
+  mark(): Memory
+  restore(memory: Memory): void
+}
+
+/** Custody over this outbox, with the keys of these settings. */
+export function holderOf(outbox: Outbox, settings: CustodySettings): Holder {
+  const { server, intakeBytes, quotaBytes } = settings
+  const { epochs } = outbox
+  const journal = journalOf(outbox, settings)
+  const settler = settlerOf(outbox, settings, journal)
+  const { losses } = journal
+  /** Rows that the broker took. Not stored: it proves nothing (WIRE 8.5), and would cost a write per row. */
+  const sent = new Set<number>()
+
+  const take = ({ type, time, members }: Calls['take']['argument']): Place => {
+    journal.memory.moment = time
+    return journal.write(type, time, members)
+  }
+
+  const hello = (members: HelloMembers): Sealed => {
+    const { memory } = journal
+    memory.moment = members.clock
+    journal.declare(members.clock)
+    let held = epochs.held(server, memory.listed, helloEpochs)
+    if (held.length === 0) held = epochs.held(server, 0, helloEpochs)
+    memory.listed = held.length < helloEpochs ? 0 : held.at(-1)!.id
+    const list = held.map(({ epoch, seq, head }) => ({ epoch, seq, head }))
+    return journal.seal('hello', { ...members, epochs: list, token: outbox.token() })
+  }
+
+  const ready = ({ welcome: { token, serverNonce }, seen }: Calls['ready']['argument']): Sealed => {
+    outbox.raiseToken(token)
+    return journal.seal('ready', { serverNonce, token, seen })
+  }
+
+  const due = ({ afterId, limit }: Calls['due']['argument']): Row[] => {
+    const rows = outbox.due(server, afterId, limit)
+    const sound = rows.filter(row => outbox.chain.next(row.prev, row.envelope) === row.head)
+    if (sound.length < rows.length) {
+      // A row that its own head no longer proves is not sent as it is: it is mended, or declared lost
+      const broken = new Set(rows.filter(row => !sound.includes(row)).map(row => row.epoch))
+      for (const epoch of broken) journal.lose(losses.examine(epochs.named(epoch)!))
+      if (journal.memory.moment !== undefined) journal.declare(journal.memory.moment)
+    }
+    return sound.map(({ id, epoch, seq, envelope }) => ({ id, parcel: { epoch, seq, envelope } }))
+  }
+
+  /** Settled rows are sent no more; those that are queued again were not sent yet. */
+  const unsend = (settled: Settled): Settled => {
+    for (const { epoch } of settled.upTo) {
+      const { base, seq, settled: upTo } = epochs.named(epoch)!
+      for (const id of sent) {
+        if (id > base && id <= base + (settled.reopened > 0 ? seq : upTo)) sent.delete(id)
+      }
+    }
+    return settled
+  }
+
+  const markSent = (ids: number[]): undefined => {
+    for (const id of ids) sent.add(id)
+    journal.memory.since.sent += ids.length
+  }
+
+  const stats = (): OutboxStats => {
+    const since = { ...journal.memory.since }
+    return { ...outbox.holding(), intakeBytes, quotaBytes, sent: sent.size, since }
+  }
+
+  const work = (request: Request): unknown => {
+    switch (request.name) {
+      case 'take':
+        return take(request.argument)
+      case 'hello':
+        return hello(request.argument)
+      case 'ready':
+        return ready(request.argument)
+      case 'due':
+        return due(request.argument)
+      case 'sent':
+        return markSent(request.argument)
+      case 'welcome':
+        return unsend(settler.welcome(request.argument))
+      case 'receipt':
+        return unsend(settler.receipt(request.argument))
+      case 'stats':
+        return stats()
+      case 'verify':
+        return verifyOutbox(outbox)
+      case 'stop':
+        return undefined
+    }
+  }
+
+  /** Outside the request's savepoint: what was forgotten to make room stays forgotten even if it is not enough. */
+  const admit = (request: Request): void => {
+    if (request.name !== 'take' || request.argument.type !== 'reading' || outbox.commit(outbox.admit)) return
+    journal.memory.since.refused += 1
+    throw new Fault('outbox.full', `outbox holds ${outbox.usedBytes()} bytes, the quota is ${intakeBytes}`, {
+      hint: 'connect the gateway to its server: what it receipts makes room again',
+    })
+  }
+
+  return {
+    answer: request => {
+      admit(request)
+      const before = journal.mark()
+      try {
+        return outbox.commit(() => work(request))
+      } catch (error) {
+        journal.restore(before)
+        throw error
+      }
+    },
+    check: rows => {
+      const found = losses.check(rows)
+      journal.lose(found.losses)
+      return found.done
+    },
+    committed: before => {
+      const { since } = journal.memory
+      if (since.taken > before.since.taken) since.commits += 1
+    },
+    mark: journal.mark,
+    restore: journal.restore,
+  }
+}

@@ -1,0 +1,118 @@
+import type { Bytes } from '../base/bytes.ts'
+import { Fault, type FaultCode, isFault } from '../base/fault.ts'
+import type { Holding } from '../outbox/outbox.ts'
+import type { VerifyReport } from '../outbox/verify.ts'
+import type { Draft } from '../wire/chained.ts'
+import type { Parcel } from '../wire/envelope.ts'
+import type { Sealed } from '../wire/message.ts'
+import type { HelloBody, ReceiptBody, WelcomeBody } from '../wire/session.ts'
+import type { Statement } from '../wire/statement.ts'
+
+/** Where and for whom custody keeps. Handed to the worker once; the seed is wiped behind it. */
+export interface CustodySettings {
+  /** The database file. */
+  path: string
+  /** Never more bytes than this on disk; readings are refused from `intakeBytes` on, which lies below. */
+  quotaBytes: number
+  intakeBytes: number
+  /** How long a receipted row is kept for a server that might be restored, milliseconds. */
+  graceMs: number
+  /** Gateway id, and the 32-byte seed of its signing key. */
+  gateway: string
+  seed: Bytes
+  /** Server id, and its 32-byte public box key. */
+  server: string
+  serverBox: Bytes
+  /** Version of this program, for epoch-open. */
+  software: string
+}
+
+/** Where a statement was put; `hash` is H(envelope), hex. */
+export interface Place {
+  epoch: string
+  seq: number
+  head: string
+  hash: string
+}
+
+/** A row that waits for a receipt; ids rise with age and are never used twice. */
+export interface Row {
+  id: number
+  parcel: Parcel
+}
+
+/** What a hello says beside what custody adds: the parties, the epochs and the token. */
+export type HelloMembers = Omit<HelloBody, 'iss' | 'kid' | 'aud' | 'akid' | 'epochs' | 'token'>
+
+/** What a receipt or a welcome changed. */
+export interface Settled {
+  receipted: number
+  /** Rows that are queued again: ask `due` from the start. */
+  reopened: number
+  forgotten: number
+  /** Per epoch answered: no row at or below seq waits any more. */
+  upTo: { epoch: string; seq: number }[]
+  /** Answers that changed nothing, because their head is not ours. */
+  refused: { epoch: string; seq: number }[]
+}
+
+/** What custody holds, and what it did since it started. */
+export interface OutboxStats extends Holding {
+  intakeBytes: number
+  quotaBytes: number
+  /** Rows of `queued` that the broker took. */
+  sent: number
+  since: {
+    /** Transactions that wrote statements, and the statements that they took. */
+    commits: number
+    taken: number
+    refused: number
+    sent: number
+    receipted: number
+    reopened: number
+    forgotten: number
+    lost: number
+  }
+}
+
+/** Each request to the worker: its argument and its answer. */
+export interface Calls {
+  take: { argument: Draft; answer: Place }
+  hello: { argument: HelloMembers; answer: Sealed }
+  ready: { argument: { welcome: WelcomeBody; seen: string }; answer: Sealed }
+  due: { argument: { afterId: number; limit: number }; answer: Row[] }
+  sent: { argument: number[]; answer: undefined }
+  welcome: { argument: { body: WelcomeBody; statement: Statement }; answer: Settled }
+  receipt: { argument: { body: ReceiptBody; statement: Statement }; answer: Settled }
+  stats: { argument: undefined; answer: OutboxStats }
+  verify: { argument: undefined; answer: VerifyReport }
+  stop: { argument: undefined; answer: undefined }
+}
+
+export type CallName = keyof Calls
+
+/** A request on its way to the worker. */
+export type Request = { [N in CallName]: { call: number; name: N; argument: Calls[N]['argument'] } }[CallName]
+
+/** A fault on its way between threads; causes stay behind, they may not be cloneable. */
+export interface FaultRecord {
+  code: FaultCode
+  message: string
+  hint: string | undefined
+}
+
+/** An answer on its way back. */
+export type Reply = { call: number; value: unknown } | { call: number; fault: FaultRecord }
+
+/** What the worker says unasked: that it is open, or that it could not open or had to give up. */
+export type Notice = { notice: 'open' } | { notice: 'ended'; fault: FaultRecord }
+
+/** A fault as a record; an error that is none is a bug and tells only its name and message. */
+export const recordFault = (error: unknown): FaultRecord =>
+  isFault(error)
+    ? { code: error.code, message: error.message, hint: error.hint }
+    : { code: 'outbox.damaged', message: `custody failed: ${String(error)}`, hint: undefined }
+
+/** The fault that a record tells of. */
+export const faultOf = ({ code, message, hint }: FaultRecord): Fault =>
+  new Fault(code, message, hint === undefined ? {} : { hint })

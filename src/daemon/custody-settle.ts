@@ -1,0 +1,111 @@
+import { Fault } from '../base/fault.ts'
+import type { Epoch } from '../outbox/epochs.ts'
+import type { Outbox } from '../outbox/outbox.ts'
+import type { Answer } from '../outbox/receipts.ts'
+import type { ReceiptBody, WelcomeBody } from '../wire/session.ts'
+import type { Statement } from '../wire/statement.ts'
+import type { Journal } from './custody-journal.ts'
+import type { CustodySettings, Settled } from './custody-messages.ts'
+
+/** A server's word, its signature verified by whoever hands it in. */
+export interface Said<B> {
+  body: B
+  statement: Statement
+}
+
+/** Settles the outbox by what the server says (WIRE 7.5 to 7.8). */
+export interface Settler {
+  receipt(said: Said<ReceiptBody>): Settled
+  welcome(said: Said<WelcomeBody>): Settled
+}
+
+/** Settling for the server of these settings; each call belongs into a transaction. */
+export function settlerOf(outbox: Outbox, settings: CustodySettings, journal: Journal): Settler {
+  const { gateway, server, graceMs } = settings
+  const { epochs, settling, receipts } = outbox
+  const { losses, lose } = journal
+
+  /** WIRE 7.6: an epoch of this route. */
+  const ours = (name: string): Epoch | undefined => {
+    const epoch = epochs.named(name)
+    return epoch?.server === server ? epoch : undefined
+  }
+
+  const forUs = ({ iss, aud }: { iss: string; aud: string }): void => {
+    if (iss === server && aud === gateway) return
+    throw new Fault('receipt.refused', `statement of ${iss} for ${aud} settles nothing here`)
+  }
+
+  const isOurHead = (epoch: Epoch, { seq, head }: Answer): boolean =>
+    settling.headsAt(epoch, seq).includes(head)
+
+  /** A welcome speaks of many epochs; its statement is stored once, and only if it proves anything new. */
+  const keepOnce = ({ type, body, signature }: Statement): (() => number) => {
+    let id: number | undefined
+    return () => {
+      id ??= receipts.keep({ type, body, signature })
+      return id
+    }
+  }
+
+  const nothing = (): Settled => ({ receipted: 0, reopened: 0, forgotten: 0, upTo: [], refused: [] })
+
+  const close = (settled: Settled): Settled => {
+    const { since } = journal.memory
+    since.receipted += settled.receipted
+    since.reopened += settled.reopened
+    since.forgotten += settled.forgotten
+    for (const one of settled.upTo) one.seq = ours(one.epoch)!.settled
+    return settled
+  }
+
+  /** One answer of a welcome; false if its head is not ours, and nothing was changed. */
+  const settleAnswer = (answer: Answer, time: number, proof: () => number, settled: Settled): boolean => {
+    const epoch = ours(answer.epoch)
+    if (epoch === undefined) return false
+    const known = isOurHead(epoch, answer)
+    // The head of a forgotten place is known no more: it can confirm nothing, but asks for what is above
+    if (!known && !losses.isForgotten(epoch, answer.seq)) return false
+    if (known && answer.seq > 0) {
+      // Before confirming: what this welcome itself receipts, a later one forgets (DESIGN 7a.4)
+      settled.forgotten += settling.forget(epoch, answer, time - graceMs)
+      settled.receipted += settling.confirm(epochs.get(epoch.id)!, answer, time)
+      receipts.add(epoch.id, answer, time, proof)
+    }
+    const reopened = settling.reopen(epoch, known ? answer : { ...answer, holes: [] }, true)
+    settled.reopened += reopened
+    lose(losses.regret(epoch, answer, known))
+    // What is asked for again may have been damaged since it was receipted
+    if (reopened > 0) lose(losses.examine(epochs.get(epoch.id)!))
+    return known
+  }
+
+  return {
+    receipt: ({ body, statement }) => {
+      forUs(body)
+      const epoch = ours(body.epoch)
+      if (epoch === undefined || !isOurHead(epoch, body)) {
+        throw new Fault('receipt.refused', `receipt for ${body.epoch} ${body.seq} does not name our head`)
+      }
+      const settled = nothing()
+      settled.receipted = settling.confirm(epoch, body, body.time)
+      settled.reopened = settling.reopen(epoch, body, false)
+      if (body.seq > 0) receipts.add(epoch.id, body, body.time, keepOnce(statement))
+      settled.upTo.push({ epoch: body.epoch, seq: body.seq })
+      return close(settled)
+    },
+    welcome: ({ body, statement }) => {
+      forUs(body)
+      const settled = nothing()
+      const proof = keepOnce(statement)
+      for (const answer of body.epochs) {
+        const place = { epoch: answer.epoch, seq: answer.seq }
+        if (settleAnswer(answer, body.time, proof, settled)) settled.upTo.push(place)
+        else settled.refused.push(place)
+      }
+      const { moment } = journal.memory
+      if (moment !== undefined) journal.declare(moment)
+      return close(settled)
+    },
+  }
+}

@@ -1,0 +1,127 @@
+import { Worker } from 'node:worker_threads'
+import { Fault } from '../base/fault.ts'
+import type { VerifyReport } from '../outbox/verify.ts'
+import type { Draft } from '../wire/chained.ts'
+import type { Sealed } from '../wire/message.ts'
+import type { ReceiptBody, WelcomeBody } from '../wire/session.ts'
+import type { Statement } from '../wire/statement.ts'
+import {
+  type CallName,
+  type Calls,
+  type CustodySettings,
+  faultOf,
+  type HelloMembers,
+  type Notice,
+  type OutboxStats,
+  type Place,
+  type Reply,
+  type Request,
+  type Row,
+  type Settled,
+} from './custody-messages.ts'
+
+export type { CustodySettings, HelloMembers, OutboxStats, Place, Row, Settled } from './custody-messages.ts'
+
+/**
+ * Keeps what the gateway says until the server has it. The database and the signing key live in a worker
+ * thread, so a slow disk never holds up ports or network. Every promise rejects with a Fault.
+ */
+export interface Custody {
+  /** Resolves when the statement is on disk. `outbox.full`, `wire.too-large`, `input.invalid` concern this draft alone. */
+  take(draft: Draft): Promise<Place>
+  /** A signed and sealed hello with the epochs and the token that are on disk. */
+  hello(members: HelloMembers): Promise<Sealed>
+  /** Writes the welcome's token to disk, then answers with the sealed ready. */
+  ready(welcome: WelcomeBody, seen: string): Promise<Sealed>
+  /** Rows of this server that wait for a receipt, in order of id, those after `afterId`. */
+  due(afterId: number, limit: number): Promise<Row[]>
+  /** Remembers that the broker took these rows, for the statistics only (WIRE 8.5). */
+  sent(ids: number[]): Promise<void>
+  /** Settles by a welcome whose signature is verified (WIRE 7.6 to 7.8). */
+  welcome(body: WelcomeBody, statement: Statement): Promise<Settled>
+  /** Settles by a receipt whose signature is verified; `receipt.refused`, and nothing changed, if it is not for us. */
+  receipt(body: ReceiptBody, statement: Statement): Promise<Settled>
+  stats(): Promise<OutboxStats>
+  /** Walks the whole chain on disk and names every row that is not as it was written. */
+  verify(): Promise<VerifyReport>
+  /** Finishes what was asked, closes the database and ends the worker. */
+  stop(): Promise<void>
+  /** Settles when the worker has ended: undefined after `stop`, else the fault that ended it. */
+  ended: Promise<Fault | undefined>
+}
+
+interface Pending {
+  resolve(value: never): void
+  reject(fault: Fault): void
+}
+
+/** Starts custody; resolves when the outbox is open. Faults `outbox.locked`, `outbox.damaged`, `key.invalid`. */
+export async function openCustody(settings: CustodySettings): Promise<Custody> {
+  const seed = Uint8Array.from(settings.seed)
+  const worker = new Worker(new URL('./custody-thread.ts', import.meta.url), {
+    name: 'custody',
+    workerData: { ...settings, seed },
+    transferList: [seed.buffer],
+  })
+  const pending = new Map<number, Pending>()
+  let calls = 0
+  let stopping = false
+  let end: Fault | undefined
+  const opened = Promise.withResolvers<void>()
+  const ended = Promise.withResolvers<Fault | undefined>()
+
+  worker.on('message', (message: Reply | Notice) => {
+    if ('notice' in message) {
+      if (message.notice === 'open') opened.resolve()
+      else end = faultOf(message.fault)
+      return
+    }
+    const call = pending.get(message.call)
+    pending.delete(message.call)
+    if ('fault' in message) call?.reject(faultOf(message.fault))
+    else call?.resolve(message.value as never)
+  })
+  worker.on('error', cause => {
+    end ??= new Fault('outbox.damaged', `custody thread failed: ${String(cause)}`, { cause })
+  })
+  worker.on('exit', code => {
+    if (!stopping || code !== 0) end ??= new Fault('outbox.damaged', `custody thread ended with ${code}`)
+    const fault = end ?? new Fault('outbox.damaged', 'custody has stopped')
+    opened.reject(fault)
+    for (const { reject } of pending.values()) reject(fault)
+    pending.clear()
+    stopping = true
+    ended.resolve(end)
+  })
+
+  const ask = <N extends CallName>(name: N, argument: Calls[N]['argument']): Promise<Calls[N]['answer']> => {
+    if (stopping) return Promise.reject(end ?? new Fault('outbox.damaged', 'custody has stopped'))
+    const { promise, resolve, reject } = Promise.withResolvers<Calls[N]['answer']>()
+    calls += 1
+    pending.set(calls, { resolve, reject })
+    worker.postMessage({ call: calls, name, argument } as Request)
+    return promise
+  }
+
+  await opened.promise
+  return {
+    take: draft => ask('take', draft),
+    hello: members => ask('hello', members),
+    ready: (welcome, seen) => ask('ready', { welcome, seen }),
+    due: (afterId, limit) => ask('due', { afterId, limit }),
+    sent: ids => ask('sent', ids),
+    welcome: (body, statement) => ask('welcome', { body, statement }),
+    receipt: (body, statement) => ask('receipt', { body, statement }),
+    stats: () => ask('stats', undefined),
+    verify: () => ask('verify', undefined),
+    stop: async () => {
+      if (!stopping) {
+        const stopped = ask('stop', undefined)
+        stopping = true
+        await stopped
+      }
+      await ended.promise
+    },
+    ended: ended.promise,
+  }
+}

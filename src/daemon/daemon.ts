@@ -1,0 +1,97 @@
+import { bootId, systemClock } from '../base/clock.ts'
+import { makeFolder } from '../base/files.ts'
+import { makeLog } from '../base/log.ts'
+import { notify } from '../base/notify.ts'
+import { serve } from '../control/serve.ts'
+import { type Drivers, loadDrivers } from '../driver/load.ts'
+import { type Config, readConfig } from '../identity/config.ts'
+import { type Device, readDevices } from '../identity/devices.ts'
+import { type Identity, loadIdentity } from '../identity/identity.ts'
+import { socketPlaces } from '../identity/places.ts'
+import { makeGateway } from './gateway.ts'
+import { cardCheck, handlersOf } from './handlers.ts'
+import { watchMoments } from './moment.ts'
+
+/** Where the daemon lives and which program it is. */
+export interface RunOptions {
+  state: string
+  /** A configuration file that must be there; undefined is the usual one, which may be absent. */
+  config: string | undefined
+  software: string
+}
+
+/** Reads everything that can be wrong before anything is started; `config check` does exactly this. */
+export async function prepare(options: Pick<RunOptions, 'state' | 'config'>): Promise<{
+  config: Config
+  drivers: Drivers
+  devices: Device[]
+  identity: Identity
+}> {
+  const config = readConfig(options.config)
+  const drivers = await loadDrivers()
+  const devices = readDevices(options.state, cardCheck(drivers))
+  return { config, drivers, devices, identity: loadIdentity(options.state) }
+}
+
+/** Resolves at the first signal; the second one ends the process at once. */
+const signalled = (): Promise<string> =>
+  new Promise(resolve => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(130))
+        resolve(signal)
+      })
+    }
+  })
+
+/**
+ * The daemon: start-up as a list, shutdown its mirror. Resolves after a signal; rejects when something that
+ * must not fail did. Readiness means that ports, outbox and control socket are up; the broker may be away.
+ */
+export async function runDaemon(options: RunOptions): Promise<void> {
+  const { config, drivers, devices, identity } = await prepare(options)
+  makeFolder(options.state)
+  const log = makeLog(config.logLevel)
+  const boot = bootId()
+  const clock = systemClock
+  let fail: (why: unknown) => void = () => {}
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject
+  })
+  const moments = await watchMoments(clock, boot, moment => {
+    const { mono, wall } = moment
+    if (gateway.link() !== undefined) {
+      gateway.event({ event: 'clock-anchored', detail: { boot, mono, wall } }).catch(fail)
+    }
+  })
+  const parts = {
+    state: options.state,
+    software: options.software,
+    config,
+    clock,
+    boot,
+    log,
+    drivers,
+    moments,
+  }
+  const gateway = makeGateway(parts, identity, fail)
+  const stopped = signalled()
+
+  await gateway.connect()
+  for (const device of devices) gateway.stations.add(device)
+  const [socket] = socketPlaces(options.state, config.controlSocket)
+  const control = await serve(socket, handlersOf(gateway), fail)
+  notify('READY=1')
+  log.info({ phase: identity.phase, count: devices.length, path: socket }, 'ready')
+
+  try {
+    const signal = await Promise.race([stopped, failed])
+    log.info({ signal }, 'stopping')
+  } finally {
+    notify('STOPPING=1')
+    await control.stop()
+    await gateway.stop()
+    moments.stop()
+    log.info('stopped')
+  }
+}

@@ -1,0 +1,127 @@
+import type { Logger } from 'pino'
+import { hex, sha256 } from '../base/bytes.ts'
+import type { Clock } from '../base/clock.ts'
+import { Fault, type FaultCode } from '../base/fault.ts'
+import type { Drivers } from '../driver/load.ts'
+import type { Config } from '../identity/config.ts'
+import type { Identity } from '../identity/identity.ts'
+import { places } from '../identity/places.ts'
+import type { Draft } from '../wire/chained.ts'
+import type { Place } from './custody.ts'
+import { type Link, openLink } from './link.ts'
+import type { Moments } from './moment.ts'
+import type { StationEvent } from './station.ts'
+import { openStations, type Stations } from './stations.ts'
+import { type TakenStream, takenStream } from './taken.ts'
+
+/** The code that a scanner reads to end a resident's turn at a station (DESIGN 10). */
+export const endCode = 'VITALGATE-END'
+
+/** What was made ready before anything was started. */
+export interface GatewayParts {
+  state: string
+  software: string
+  config: Config
+  clock: Clock
+  boot: string
+  log: Logger
+  drivers: Drivers
+  moments: Moments
+}
+
+type EventMembers = Extract<Draft, { type: 'event' }>['members']
+
+/** The running gateway, as status and the control socket see it. */
+export interface Gateway {
+  parts: GatewayParts
+  startedMono: number
+  stations: Stations
+  taken: TakenStream
+  identity(): Identity
+  identify(identity: Identity): void
+  link(): Link | undefined
+  /** Opens custody and uplink, if there is a route and they are not open yet. */
+  connect(): Promise<void>
+  event(members: EventMembers): Promise<Place>
+  /** Readings that were not taken, and why the last one was not. */
+  refused(): number
+  whyRefused(): string
+  stop(): Promise<void>
+}
+
+/** H over the hashes of all drivers, sorted (WIRE 7.1), hex. */
+const driversHash = ({ all }: Drivers): string =>
+  hex(
+    sha256(
+      ...all
+        .map(one => one.hash)
+        .sort()
+        .map(one => Buffer.from(one, 'hex')),
+    ),
+  )
+
+/** Puts the parts together; nothing runs before the devices are added. */
+export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: unknown) => void): Gateway {
+  const { clock, log, moments, config } = parts
+  const taken = takenStream()
+  let identity = first
+  let link: Link | undefined
+  let refused = 0
+  let whyRefused: FaultCode = 'identity.unprovisioned'
+
+  const take = (draft: Draft): Promise<Place> =>
+    link === undefined
+      ? Promise.reject(new Fault('identity.unprovisioned', 'not provisioned: readings are not taken'))
+      : link.take(draft)
+
+  const tell = (event: StationEvent): void => {
+    if ('taken' in event) {
+      const at = clock.now()
+      stations.count(event.device, at)
+      taken.tell({ device: event.device, hash: event.frameHash, ...event.place, at })
+      log.info({ device: event.device, ...event.place }, 'taken')
+    } else if ('refused' in event) {
+      refused++
+      whyRefused = event.refused.code
+      log.error({ device: event.device, code: event.refused.code }, 'reading refused')
+    } else log.info({ device: event.device }, 'scanned')
+  }
+
+  const rules = { windowMs: config.stationWindowMs, claimMs: config.stationClaimMs, endCode }
+  const stations = openStations({ drivers: parts.drivers, rules, clock, moments, take, tell, broken })
+
+  return {
+    parts,
+    startedMono: clock.mono(),
+    stations,
+    taken,
+    identity: () => identity,
+    identify(next) {
+      identity = next
+    },
+    link: () => link,
+    async connect() {
+      if (link !== undefined || identity.phase === 'fresh' || identity.route === undefined) return
+      link = await openLink({
+        identity: { ...identity, route: identity.route },
+        config,
+        outboxPath: places(parts.state).outbox,
+        clock,
+        moments,
+        log: log.child({ part: 'uplink' }),
+        software: parts.software,
+        driversHash: driversHash(parts.drivers),
+        boot: parts.boot,
+        broken,
+      })
+    },
+    event: members => take({ type: 'event', time: moments.at(), members }),
+    refused: () => refused,
+    whyRefused: () => whyRefused,
+    async stop() {
+      await stations.stop()
+      await link?.stop()
+    },
+  }
+}
+

@@ -1,0 +1,122 @@
+import { hex, sha256 } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import type { Handlers } from '../control/api.ts'
+import type { Drivers } from '../driver/load.ts'
+import { setUp } from '../driver/setup.ts'
+import { addDevice, type Device, type DeviceCheck, readDevices, removeDevice } from '../identity/devices.ts'
+import { hardware } from '../identity/hardware.ts'
+import { wordsOf } from '../identity/identity.ts'
+import { acceptBundle, makeRequest, requestText } from '../identity/provision.ts'
+import type { Gateway } from './gateway.ts'
+import { verifyWay } from './provisioning.ts'
+import { outboxOf, statusOf } from './status.ts'
+
+/** Judges a device by its driver's card: an unknown driver or a wrong option is a Fault. */
+export const cardCheck =
+  (drivers: Drivers): DeviceCheck =>
+  ({ id, driver, options }) => {
+    setUp(drivers.of(driver).driver, options, `options of ${id}`, 'config.invalid')
+  }
+
+/** The chained proposal of a device that a technician added (WIRE 6.4). */
+function proposal({ id, driver, station, options }: Device) {
+  const sorted = Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1))
+  return {
+    event: 'device-proposed' as const,
+    detail: {
+      device: id,
+      driver,
+      station,
+      link: 'serial' as const,
+      options: hex(sha256(JSON.stringify(sorted))),
+    },
+  }
+}
+
+const noRoute = (): Fault =>
+  new Fault('identity.unprovisioned', 'this box has no route to a server yet', {
+    hint: 'provision it first: vitalgate provision request, then accept, then verify',
+  })
+
+/** What the control socket does, on a running gateway. */
+export function handlersOf(gateway: Gateway): Handlers {
+  const { parts, stations, taken } = gateway
+  const { state, clock, drivers, moments } = parts
+  const check = cardCheck(drivers)
+
+  const tell = async (members: Parameters<Gateway['event']>[0]): Promise<void> => {
+    if (gateway.link() !== undefined) await gateway.event(members)
+  }
+
+  return {
+    status: async () => statusOf(gateway),
+    taken: (send, end) => taken.listen(send, end),
+    async request() {
+      const { already, identity } = await makeRequest(state, {
+        hardware: hardware(),
+        software: parts.software,
+        clock,
+      })
+      gateway.identify(identity)
+      return {
+        already,
+        gateway: identity.gateway,
+        words: wordsOf(identity),
+        request: requestText(identity),
+      }
+    },
+    async accept({ bundle, rootWords }) {
+      const { already, identity } = acceptBundle(state, bundle, rootWords)
+      gateway.identify(identity)
+      await gateway.connect()
+      const { binding, entry, server } = identity.route
+      return {
+        already,
+        phase: identity.phase,
+        gateway: identity.gateway,
+        server,
+        site: binding.site,
+        brokers: entry.brokers,
+        versions: { binding: binding.version, serverEntry: entry.version },
+      }
+    },
+    async verify(send, end) {
+      const identity = gateway.identity()
+      const link = gateway.link()
+      if (identity.phase === 'fresh' || identity.route === undefined || link === undefined) throw noRoute()
+      const { gateway: name, route, phase } = identity
+      const already = phase === 'provisioned'
+      await verifyWay(
+        { state, gateway: name, server: route.server, already, link, clock, moments },
+        send,
+        end,
+      )
+      gateway.identify({ ...identity, phase: 'provisioned' })
+    },
+    devices: async () => readDevices(state, check),
+    async addDevice(given) {
+      const { already, device } = addDevice(state, given, check)
+      if (!already) {
+        stations.add(device)
+        await tell(proposal(device))
+      }
+      return { already, device }
+    },
+    async removeDevice({ id }) {
+      removeDevice(state, id)
+      await stations.remove(id)
+      await tell({ event: 'device-removed', detail: { device: id } })
+      return { removed: id }
+    },
+    async outbox() {
+      const link = gateway.link()
+      if (link === undefined) throw noRoute()
+      return outboxOf(await link.custody.stats())
+    },
+    async verifyOutbox() {
+      const link = gateway.link()
+      if (link === undefined) throw noRoute()
+      return link.custody.verify()
+    },
+  }
+}

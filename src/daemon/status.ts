@@ -1,0 +1,78 @@
+import type { CallAnswer, Status } from '../control/api.ts'
+import type { OutboxStats } from './custody.ts'
+import type { Gateway } from './gateway.ts'
+
+/** How long before the end of the server entry's validity people are told (DESIGN 6). */
+const warnBeforeMs = 30 * 86_400_000
+
+const empty = { queued: 0, sent: 0, receipted: 0, forgotten: 0, bytes: 0, quota: 0, oldest: null }
+const noUplink: Status['uplink'] = { state: 'off', broker: null, since: null, lastReceipt: null }
+
+/** The outbox in the numbers that people look at. */
+export const sumsOf = (stats: OutboxStats): Status['outbox'] => ({
+  queued: stats.queued,
+  sent: stats.sent,
+  receipted: stats.receipted,
+  forgotten: stats.since.forgotten,
+  bytes: stats.usedBytes,
+  quota: stats.quotaBytes,
+  oldest: stats.oldest,
+})
+
+/** What needs a person's attention, the gravest first. */
+function noticesOf(gateway: Gateway, status: Omit<Status, 'notices'>): string[] {
+  const notices: string[] = []
+  const { uplink, outbox, clock, routeValidUntil, phase } = status
+  if (uplink.refusal !== undefined) {
+    notices.push(
+      'SERVER_KEY_UNPINNED: somebody answers in the place of the server; nothing is sent until the true one is back',
+    )
+  }
+  if (gateway.refused() > 0)
+    notices.push(`${gateway.refused()} readings were refused: ${gateway.whyRefused()}`)
+  if (phase === 'fresh') notices.push('not provisioned: type vitalgate provision request')
+  if (phase === 'requested') notices.push('not provisioned: type vitalgate provision accept BUNDLE')
+  if (phase === 'accepted') notices.push('not provisioned: type vitalgate provision verify')
+  const trouble = gateway.link()?.trouble()
+  if (trouble !== undefined && uplink.refusal === undefined) notices.push(trouble.message)
+  const disbelieved = [...(gateway.link()?.disbelieved() ?? [])].map(([code, count]) => `${code} ${count}×`)
+  if (disbelieved.length > 0) notices.push(`what came down and was not believed: ${disbelieved.join(', ')}`)
+  if (outbox.quota > 0 && outbox.bytes > outbox.quota * 0.8)
+    notices.push('the outbox is more than four fifths full')
+  if (routeValidUntil !== null && routeValidUntil - clock.wall < warnBeforeMs) {
+    notices.push('the server entry ends within 30 days: ask the operator for a new bundle')
+  }
+  if (clock.source === 'none' || clock.source === 'saved') notices.push('the clock is not synchronised')
+  return notices
+}
+
+/** Everything that `vitalgate status` shows. */
+export async function statusOf(gateway: Gateway): Promise<Status> {
+  const { parts, stations } = gateway
+  const identity = gateway.identity()
+  const link = gateway.link()
+  const route = identity.phase === 'fresh' ? undefined : identity.route
+  const sums = await link?.custody.stats()
+  const { source, uncertainty, wall } = parts.moments.at()
+  const status: Omit<Status, 'notices'> = {
+    version: parts.software,
+    phase: identity.phase,
+    gateway: identity.phase === 'fresh' ? null : identity.gateway,
+    server: route?.server ?? null,
+    site: route?.binding.site ?? null,
+    uptimeMs: parts.clock.mono() - gateway.startedMono,
+    devices: stations.states(),
+    outbox: sums === undefined ? empty : sumsOf(sums),
+    uplink: link?.status() ?? noUplink,
+    clock: { source, uncertainty, wall },
+    certificate: route === undefined ? null : { notAfter: route.notAfter },
+    routeValidUntil: route?.entry.until ?? null,
+  }
+  return { ...status, notices: noticesOf(gateway, status) }
+}
+
+/** What `vitalgate outbox stats` shows. */
+export const outboxOf = (stats: OutboxStats): CallAnswer<'outbox'> => ({
+  ...sumsOf(stats),
+  epochs: stats.epochs.map(({ epoch, server, seq, queued, receipted }) => ({ epoch, server, seq, queued, receipted })),
+})
