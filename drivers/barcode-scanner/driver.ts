@@ -39,9 +39,13 @@ function gs1(data: string): Said | Silent {
   return { silent: staff.length === 1 ? 'staff' : 'no-value' }
 }
 
+/** Home-grown labels: no brackets and no control bytes, which are what a damaged identifier leaves. */
+const label = /^[0-9A-Za-z#$%&*+./:=@_-](?:[0-9A-Za-z #$%&*+./:=@_-]{0,62}[0-9A-Za-z#$%&*+./:=@_-])?$/
+
 function plain(data: string): Said | Silent {
   if (data === '') return { silent: 'no-value' }
-  if (!/^[\x21-\x7e](?:[\x20-\x7e]{0,62}[\x21-\x7e])?$/.test(data)) throw malformed('label is not plain text')
+  if (!label.test(data)) throw malformed('label is not plain text')
+  if (/801[78]\d{18}/.test(data)) throw malformed('service relation number is not at its place')
   return { scanned: data }
 }
 
@@ -70,7 +74,8 @@ export default driver({
     if (carrier !== undefined && !plainCarriers.has(carrier))
       throw malformed('symbology is not one of wristbands')
     const rest = carrier === undefined ? data : data.slice(3)
-    if (carrier === undefined && /^801[78]\d{18}(?:$|\x1d)/.test(rest)) return gs1(rest)
+    // Without an identifier, or as plain Code 128, a wristband still has its check digit.
+    if (/^801[78]\d{18}(?:$|\x1d)/.test(rest)) return gs1(rest)
     if (!options.plain) throw malformed('label is not a GS1 wristband')
     return plain(rest)
   },

@@ -47,7 +47,9 @@ export type FaultCode =
   | 'registry.known'
   | 'registry.unknown'
   | 'registry.missing'
+  | 'flag.unknown'
   | 'store.damaged'
+  | 'broker.port'
 
 /** What else a fault can tell: a hint for the person at the keyboard, and the error underneath. */
 export interface FaultDetail {

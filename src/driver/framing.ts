@@ -1,11 +1,5 @@
-import {
-  type Cutter,
-  fixedCutter,
-  fromToCutter,
-  lengthCutter,
-  silenceCutter,
-  untilCutter,
-} from './cutters.ts'
+import { type Cutter, fromToCutter, untilCutter } from './cutters.ts'
+import { fixedCutter, lengthCutter, silenceCutter } from './lengths.ts'
 
 /**
  * How a stream of bytes is cut into frames. Marks are text, one character a byte; `limit` is the longest

@@ -1,13 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { z } from 'zod'
 import { hex, sha256 } from '../base/bytes.ts'
-import { checked, nearest } from '../base/check.ts'
+import { nearest } from '../base/check.ts'
 import { Fault, isFault } from '../base/fault.ts'
-import { kindNames } from '../reading/kinds.ts'
 import type { Driver } from './driver.ts'
-import { setUp } from './setup.ts'
+import { vetted } from './vet.ts'
 
 /** A driver as it was found: its folder's name is its id, `hash` is the SHA-256 of driver.ts, in hex. */
 export interface Loaded {
@@ -28,59 +26,6 @@ export interface Drivers {
 
 /** Where the installed drivers are. Code from elsewhere is never loaded. */
 const installed = fileURLToPath(new URL('../../drivers', import.meta.url))
-
-const choice = z.union([z.boolean(), z.number(), z.string()])
-const option = z
-  .strictObject({
-    choices: z.array(choice).min(1).max(32),
-    default: choice,
-    tells: z.string().min(1).max(200),
-  })
-  .refine(one => one.choices.includes(one.default), 'default is not one of the choices')
-
-/** A function of a card, or a value that `setUp` and the tests look at. */
-const fixed = z.union([z.custom(value => typeof value === 'function'), z.looseObject({})])
-const action = z.custom(value => typeof value === 'function', 'must be a function')
-const ms = z.int().min(1).max(3_600_000)
-
-const card = {
-  name: z.string().min(1).max(100),
-  revision: z.int().min(1).max(9999),
-  experimental: z.boolean().optional(),
-  options: z.record(z.string().regex(/^[a-z][A-Za-z]*$/), option).optional(),
-  link: fixed,
-  check: fixed,
-  says: z.array(z.enum(kindNames)).max(kindNames.length),
-  settle: z.union([z.literal('each'), fixed]).optional(),
-  repeatMs: z.union([ms, z.custom(value => typeof value === 'function')]).optional(),
-}
-const driverSchemas = {
-  listens: z.strictObject({ ...card, listen: action }),
-  talks: z.strictObject({ ...card, talk: action, everyMs: ms, answerMs: ms }),
-}
-
-const link = z.strictObject({
-  serial: z.strictObject({
-    baud: z.int().min(50).max(4_000_000),
-    stopBits: z.union([z.literal(1), z.literal(2)]).optional(),
-    flow: z.enum(['rts-cts', 'xon-xoff']).optional(),
-  }),
-  frame: z.looseObject({}),
-  usb: z
-    .array(z.string().regex(/^[0-9a-f]{4}:[0-9a-f]{4}$/))
-    .max(32)
-    .optional(),
-})
-
-/** The driver that a file exports, checked; Fault `driver.invalid` that names the driver and every problem. */
-export function vetted(id: string, exported: unknown): Driver {
-  const what = `driver ${id}`
-  const which = typeof exported === 'object' && exported !== null && 'talk' in exported ? 'talks' : 'listens'
-  checked(driverSchemas[which] as z.ZodType, exported, what, 'driver.invalid')
-  const driver = exported as Driver
-  checked(link, setUp(driver, {}).link, `link of ${what}`, 'driver.invalid')
-  return driver
-}
 
 async function names(folder: string): Promise<string[]> {
   try {

@@ -61,15 +61,22 @@ async function openLine(path: string, settings: SerialSettings, events: LineEven
     lock: true,
     autoOpen: false,
   })
-  await new Promise<void>((resolve, reject) => line.open(error => (error ? reject(error) : resolve())))
   line.on('data', (bytes: Buffer) => events.data(bytes))
   line.on('error', cause => events.lost(cause))
   line.on('close', (cause: unknown) => events.lost(cause))
+  await new Promise<void>((resolve, reject) => line.open(error => (error ? reject(error) : resolve())))
   return {
     write: bytes =>
       new Promise((resolve, reject) => {
-        line.write(Buffer.from(bytes))
-        line.drain(error => (error ? reject(error) : resolve()))
+        // A line that closes meanwhile may never call back.
+        const gone = (): void => reject(new Error('line was closed'))
+        line.once('close', gone)
+        const done = (error: Error | null | undefined): void => {
+          line.off('close', gone)
+          if (error) reject(error)
+          else resolve()
+        }
+        line.write(Buffer.from(bytes), error => (error ? done(error) : line.drain(done)))
       }),
     close: () => new Promise(resolve => (line.isOpen ? line.close(() => resolve()) : resolve())),
   }

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { none } from '../../src/driver/checks.ts'
-import { loadDrivers, vetted } from '../../src/driver/load.ts'
+import { loadDrivers } from '../../src/driver/load.ts'
 import { setUp } from '../../src/driver/setup.ts'
+import { vetted } from '../../src/driver/vet.ts'
 
 let folder = ''
 beforeEach(async () => {
@@ -47,7 +48,22 @@ test.each([
   ['an unknown member', { ...card, sayss: [] }, 'sayss: unknown name (did you mean says?)'],
   ['no revision', { ...card, revision: undefined }, 'revision'],
   ['nothing that understands', { ...card, listen: undefined }, 'listen'],
-  ['a baud rate of nothing', { ...card, link: { ...card.link, serial: { baud: 0 } } }, 'serial.baud'],
+  ['a baud rate of nothing', { ...card, link: { ...card.link, serial: { baud: 0 } } }, 'link.serial.baud'],
+  [
+    'a framing of its own',
+    { ...card, link: { ...card.link, frame: { cut: 'x' } } },
+    'link.frame: is none of',
+  ],
+  ['no link', { ...card, link: undefined }, 'link: is missing'],
+  [
+    'a choice that breaks the link',
+    {
+      ...card,
+      options: { baud: { choices: [9600, 7], default: 9600, tells: 'x' } },
+      link: ({ baud }: { baud: number }) => ({ ...card.link, serial: { baud } }),
+    },
+    'driver test with options {"baud":7} has 1 problem',
+  ],
   [
     'a default that is no choice',
     { ...card, options: { a: { choices: [1], default: 2, tells: 'x' } } },

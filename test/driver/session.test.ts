@@ -69,6 +69,12 @@ test('a driver that measures what its card does not say is refused', () => {
   expect(session.hear(bytesOf('W72.4\n'), 0)).toMatchObject([{ heard: { fault: 'driver.invalid' } }])
 })
 
+test('a value that is not in the unit of its kind is refused', () => {
+  const wrong = { ...meter, listen: () => () => ({ measured: { 'body-weight': quantity('170', 'cm') } }) }
+  const session = openSession(setUp(wrong as typeof meter, {}), 0)
+  expect(session.hear(bytesOf('W72.4\n'), 0)).toMatchObject([{ heard: { fault: 'driver.invalid' } }])
+})
+
 test('an error that is no Fault is a bug and passes through', () => {
   const broken = { ...meter, listen: () => () => JSON.parse('{') } as typeof meter
   const session = openSession(setUp(broken, {}), 0)

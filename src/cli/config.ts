@@ -1,0 +1,76 @@
+import { Command } from 'commander'
+import { Fault, isFault } from '../base/fault.ts'
+import { print, printJson, table } from '../base/output.ts'
+import { readConfig } from '../identity/config.ts'
+import { readDevices } from '../identity/devices.ts'
+import { loadIdentity } from '../identity/identity.ts'
+import { type Context, contextOf } from './context.ts'
+
+/** What start-up reads, each part by itself, so that one that is broken does not hide the others. */
+async function findFaults({ state, config }: Context): Promise<Fault[]> {
+  const { cardCheck } = await import('../daemon/handlers.ts')
+  const { loadDrivers } = await import('../driver/load.ts')
+  const parts = [
+    () => readConfig(config),
+    async () => readDevices(state, cardCheck(await loadDrivers())),
+    () => loadIdentity(state),
+  ]
+  const faults: Fault[] = []
+  for (const part of parts) {
+    try {
+      await part()
+    } catch (error) {
+      if (!isFault(error)) throw error
+      faults.push(error)
+    }
+  }
+  return faults
+}
+
+async function check(_given: object, command: Command): Promise<void> {
+  const context = contextOf(command)
+  const faults = await findFaults(context)
+  const [first] = faults
+  if (first === undefined) {
+    if (context.json) printJson({ ok: true })
+    else print('configuration, devices and identity are in order')
+    return
+  }
+  const { code } = faults.find(one => one.code === 'config.invalid') ?? first
+  const hint = faults.find(one => one.hint !== undefined)?.hint
+  throw new Fault(code, faults.map(one => one.message).join('\n'), hint === undefined ? {} : { hint })
+}
+
+function show(_given: object, command: Command): void {
+  const { json, config } = contextOf(command)
+  const found = readConfig(config)
+  if (json) return printJson(found)
+  print(
+    table(
+      ['SETTING', 'VALUE'],
+      Object.entries(found).map(([name, value]) => [name, String(value ?? 'usual place')]),
+    ),
+  )
+}
+
+/** `vitalgate config`: what start-up will find. Works without the daemon. */
+export function configCommand(): Command {
+  const command = new Command('config').description('check or show the configuration; needs no daemon')
+  command
+    .command('check')
+    .description('do what start-up does, and list every problem')
+    .addHelpText(
+      'after',
+      `
+Example: vitalgate config check --config /etc/vitalgate/vitalgate.toml
+
+Exit codes: 0 in order, 1 keys or route cannot be used, 13 not permitted, 78 configuration invalid`,
+    )
+    .action(check)
+  command
+    .command('show')
+    .description('show every setting as it is in force, defaults included')
+    .addHelpText('after', '\nExample: vitalgate config show --json\n\nExit codes: 0 done, 78 configuration invalid')
+    .action(show)
+  return command
+}
