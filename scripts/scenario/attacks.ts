@@ -13,7 +13,7 @@ import { type Parcel, pack } from '../../src/wire/envelope.ts'
 import { boxPublic, makePair, signingKey } from '../../src/wire/keys.ts'
 import { signAndSeal } from '../../src/wire/message.ts'
 import { topics } from '../../src/wire/topics.ts'
-import type { Site } from './site.ts'
+import { idleBox, type Site, siteBox } from './site.ts'
 
 /** What an attacker shows to the broker. */
 interface Shown {
@@ -56,9 +56,9 @@ export async function knockWithForeignCertificate(site: Site): Promise<void> {
   const key = await makeTlsKey()
   const authority = { key, certificate: await makeAuthority(key, 'Another CA', Date.now()) }
   const own = await makeTlsKey()
-  const certificate = await issueClient(authority, site.busy.gateway, own, Date.now())
+  const certificate = await issueClient(authority, siteBox(site).gateway, own, Date.now())
   try {
-    const connection = await client(site, { name: site.busy.gateway, key: own, certificate })
+    const connection = await client(site, { name: siteBox(site).gateway, key: own, certificate })
     await connection.endAsync()
   } catch {
     return // turned away, as it should be; whether it was reported is looked up at the receiver
@@ -68,7 +68,7 @@ export async function knockWithForeignCertificate(site: Site): Promise<void> {
 
 /** (b) Speaks from an enrolled box, with its own certificate, but signs with a key of his own. */
 export async function signWithUnknownKey(site: Site): Promise<void> {
-  const identity = loadIdentity(site.idle.state)
+  const identity = loadIdentity(idleBox(site).state)
   if (identity.phase !== 'provisioned') throw new Error('the idle box is not provisioned')
   const { route, keys, gateway } = identity
   const key = signingKey(makePair('ed25519').secret)
@@ -96,7 +96,7 @@ export async function signWithUnknownKey(site: Site): Promise<void> {
 export function copyFromOutbox(site: Site): Parcel {
   const copy = join(site.folder, 'stolen-outbox.db')
   for (const ending of ['', '-wal', '-shm']) {
-    const from = join(site.busy.state, `outbox.db${ending}`)
+    const from = join(siteBox(site).state, `outbox.db${ending}`)
     if (existsSync(from)) copyFileSync(from, `${copy}${ending}`)
   }
   const db = new Database(copy)

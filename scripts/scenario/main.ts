@@ -69,7 +69,7 @@ async function run(): Promise<number> {
     misses.push(why)
   }
   tell(bold('Vitalgate: from the serial port to a receipt that the server signed'))
-  const site = await openSite(folder, line => tell(dim(`  ${line}`)), died)
+  const site = await openSite(folder, line => tell(dim(`  ${line}`)), died, ['gateway', 'idle-gateway'])
   const scripts = fileURLToPath(new URL('..', import.meta.url))
   try {
     const ends = await furnish(site)
@@ -95,8 +95,7 @@ async function run(): Promise<number> {
     return misses.length === 0 ? 0 : 1
   } finally {
     await site.close()
-    if (values.keep !== true && misses.length === 0)
-      rmSync(folder, { recursive: true })
+    if (values.keep !== true && misses.length === 0) rmSync(folder, { recursive: true })
   }
 }
 

@@ -22,13 +22,22 @@ export interface Site {
   forwarder: Forwarder
   /** The receiver's database, read as `readings list` reads it. */
   store: Store
-  /** The box with the devices, and one that has none. */
-  busy: Box
-  idle: Box
+  /** The provisioned boxes, in the order in which they were named. */
+  boxes: Box[]
   /** The far end of a device's port: what a capture is played into. */
   plug(name: string): Promise<{ port: string; device: string }>
   close(): Promise<void>
 }
+
+/** The first box: in the demo the one with the devices. */
+export const siteBox = ({ boxes }: Pick<Site, 'boxes'>): Box => {
+  const [box] = boxes
+  if (box === undefined) throw new Error('the site has no box')
+  return box
+}
+
+/** The second box: in the demo one without devices. */
+export const idleBox = ({ boxes }: Pick<Site, 'boxes'>): Box => siteBox({ boxes: boxes.slice(1) })
 
 const round = fileURLToPath(new URL('round', import.meta.url))
 
@@ -44,11 +53,12 @@ async function ready(state: string): Promise<boolean> {
   }
 }
 
-/** Starts the demo's receiver, gateways and network in a folder, and provisions both gateways by the four steps. */
+/** Starts the demo's receiver, gateways and network in a folder, and provisions each gateway by the four steps. */
 export async function openSite(
   folder: string,
   tell: (line: string) => void,
   died: (why: string) => void,
+  names: readonly string[],
 ): Promise<Site> {
   const receiver = join(folder, 'receiver')
   const passphrase = join(folder, 'passphrase')
@@ -99,8 +109,8 @@ export async function openSite(
     return { state, gateway: asked.gateway, daemon }
   }
 
-  const busy = await provision('gateway')
-  const idle = await provision('idle-gateway')
+  const boxes: Box[] = []
+  for (const name of names) boxes.push(await provision(name))
   const store = openStore(receiverPaths(receiver).database)
 
   return {
@@ -109,8 +119,7 @@ export async function openSite(
     brokerPort,
     forwarder,
     store,
-    busy,
-    idle,
+    boxes,
     async plug(name) {
       const port = join(folder, `${name}.port`)
       const device = join(folder, `${name}.device`)

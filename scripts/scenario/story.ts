@@ -6,7 +6,7 @@ import type { Flag } from '../../src/wire/flags.ts'
 import * as attacks from './attacks.ts'
 import { type Expected, isExpected, newcomerReading, roundReadings } from './expected.ts'
 import { type, until } from './program.ts'
-import { capture, type Site } from './site.ts'
+import { capture, idleBox, type Site, siteBox } from './site.ts'
 import { bold, dim, green, red, tableHead, tableLine, tell } from './table.ts'
 
 /** What came out differently than it should. Empty is what everybody hopes for. */
@@ -16,7 +16,7 @@ const patienceMs = 20_000
 
 /** All readings of the busy box, quarantined ones too. */
 export const readingsOf = (site: Site): ReadingLine[] =>
-  listReadings(site.store, { gateway: site.busy.gateway, verdict: 'all' })
+  listReadings(site.store, { gateway: siteBox(site).gateway, verdict: 'all' })
 
 /** How often a flag was raised or, for what is only counted, seen. */
 const seen = (site: Site, flag: Flag): number =>
@@ -40,7 +40,8 @@ export function tellReadings(site: Site): () => void {
   }
 }
 
-const vitalgate = (site: Site, ...args: string[]) => type('vitalgate', ['--state', site.busy.state, ...args])
+const vitalgate = (site: Site, ...args: string[]) =>
+  type('vitalgate', ['--state', siteBox(site).state, ...args])
 const receiver = (site: Site, ...args: string[]) =>
   type('vitalgate-receiver', ['--state', site.receiver, ...args])
 
@@ -58,11 +59,11 @@ async function addDevice(site: Site, device: string, driver: string): Promise<st
 }
 
 const accept = (site: Site, device: string, ...more: string[]) =>
-  receiver(site, 'registry', 'devices', 'accept', site.busy.gateway, device, ...more)
+  receiver(site, 'registry', 'devices', 'accept', siteBox(site).gateway, device, ...more)
 
 const proposed = (site: Site, device: string) =>
   until(`the proposal of ${device}`, patienceMs, async () =>
-    (await receiver(site, 'registry', 'devices', 'list', site.busy.gateway, '--json')).includes(
+    (await receiver(site, 'registry', 'devices', 'list', siteBox(site).gateway, '--json')).includes(
       `"${device}"`,
     ),
   )
@@ -188,7 +189,7 @@ export async function attackers(site: Site, misses: Misses): Promise<void> {
       tried: 'put it on the topic of an idle second gateway',
       stopped: 'the signature inside names the first, so it was kept apart',
     },
-    () => attacks.replayOn(site, site.idle.gateway, stolen),
+    () => attacks.replayOn(site, idleBox(site).gateway, stolen),
   )
   await attack(
     site,
@@ -200,7 +201,7 @@ export async function attackers(site: Site, misses: Misses): Promise<void> {
       tried: 'replayed it where it belongs',
       stopped: 'it was known already, so it was counted and changed nothing',
     },
-    () => attacks.replayOn(site, site.busy.gateway, stolen),
+    () => attacks.replayOn(site, siteBox(site).gateway, stolen),
   )
   await rogueServer(site, misses)
 }
@@ -255,7 +256,7 @@ export function tellCommands(site: Site, scripts: string): void {
   tell()
   tell(`State folder: ${site.folder}`)
   tell('In a second terminal:')
-  tell(`  ${join(scripts, 'vitalgate')} --state ${site.busy.state} status`)
+  tell(`  ${join(scripts, 'vitalgate')} --state ${siteBox(site).state} status`)
   tell(`  ${join(scripts, 'vitalgate-receiver')} --state ${site.receiver} readings list`)
   tell(`  ${join(scripts, 'vitalgate-receiver')} --state ${site.receiver} flags list`)
   tell()

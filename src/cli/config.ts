@@ -4,6 +4,7 @@ import { print, printJson, table } from '../base/output.ts'
 import { readConfig } from '../identity/config.ts'
 import { readDevices } from '../identity/devices.ts'
 import { loadIdentity } from '../identity/identity.ts'
+import { mebibytes, span } from './amounts.ts'
 import { type Context, contextOf } from './context.ts'
 
 /** What start-up reads, each part by itself, so that one that is broken does not hide the others. */
@@ -44,13 +45,22 @@ async function check(_given: object, command: Command): Promise<void> {
 function show(_given: object, command: Command): void {
   const { json, config } = contextOf(command)
   const found = readConfig(config)
-  if (json) return printJson(found)
-  print(
-    table(
-      ['SETTING', 'VALUE'],
-      Object.entries(found).map(([name, value]) => [name, String(value ?? 'usual place')]),
-    ),
-  )
+  if (json) {
+    printJson(found)
+    return
+  }
+  const rows: [string, string][] = [
+    ['timezone', found.timezone],
+    ['log.level', found.logLevel],
+    ['station.window', span(found.stationWindowMs)],
+    ['station.claim', found.stationClaimMs === 0 ? 'off' : span(found.stationClaimMs)],
+    ['outbox.quota', mebibytes(found.outboxQuotaBytes)],
+    ['outbox.grace', span(found.outboxGraceMs)],
+    ['uplink.heartbeat', span(found.uplinkHeartbeatMs)],
+    ['uplink.window', String(found.uplinkWindow)],
+    ['control.socket', found.controlSocket ?? 'in the runtime or state folder'],
+  ]
+  print(table(['SETTING', 'VALUE'], rows))
 }
 
 /** `vitalgate config`: what start-up will find. Works without the daemon. */
@@ -70,7 +80,10 @@ Exit codes: 0 in order, 1 keys or route cannot be used, 13 not permitted, 78 con
   command
     .command('show')
     .description('show every setting as it is in force, defaults included')
-    .addHelpText('after', '\nExample: vitalgate config show --json\n\nExit codes: 0 done, 78 configuration invalid')
+    .addHelpText(
+      'after',
+      '\nExample: vitalgate config show --json\n\nExit codes: 0 done, 78 configuration invalid',
+    )
     .action(show)
   return command
 }

@@ -24,6 +24,5 @@ export const daemonOf = ({ state, config }: Context): Client =>
 
 /** Version of the program, as package.json says. */
 export const software = (): string =>
-  (
-    JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-  ).version
+  (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
+    .version

@@ -12,7 +12,8 @@ async function main(words: readonly string[]): Promise<number> {
   try {
     refuseOldNode()
     enableCompileCache(
-      process.env.CACHE_DIRECTORY ?? fileURLToPath(new URL('../../node_modules/.cache/vitalgate', import.meta.url)),
+      process.env.CACHE_DIRECTORY ??
+        fileURLToPath(new URL('../../node_modules/.cache/vitalgate', import.meta.url)),
     )
     const { runProgram } = await import('./program.ts')
     return await runProgram(words)
@@ -23,5 +24,7 @@ async function main(words: readonly string[]): Promise<number> {
 }
 
 // a reader that has seen enough (`vitalgate … | head`) is no failure
-process.stdout.on('error', error => process.exit('code' in error && error.code === 'EPIPE' ? exit.done : exit.failed))
+process.stdout.on('error', error =>
+  process.exit('code' in error && error.code === 'EPIPE' ? exit.done : exit.failed),
+)
 process.exitCode = await main(process.argv.slice(2))

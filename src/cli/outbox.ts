@@ -1,8 +1,9 @@
 import { Command } from 'commander'
 import { Fault } from '../base/fault.ts'
 import { print, printJson, table } from '../base/output.ts'
-import { contextOf, daemonOf } from './context.ts'
+import type { OutboxReport } from '../control/api.ts'
 import { ago, mebibytes } from './amounts.ts'
+import { contextOf, daemonOf } from './context.ts'
 
 async function stats(_given: object, command: Command): Promise<void> {
   const context = contextOf(command)
@@ -12,8 +13,8 @@ async function stats(_given: object, command: Command): Promise<void> {
     table(
       ['ROWS', ''],
       [
-        ['queued', String(sums.queued)],
-        ['sent, not yet signed for', String(sums.sent)],
+        ['waiting for a receipt', String(sums.queued)],
+        ['of these, with the broker', String(sums.sent)],
         ['signed for, still kept', String(sums.receipted)],
         ['forgotten so far', String(sums.forgotten)],
         ['oldest without receipt', ago(sums.oldest, Date.now())],
@@ -24,30 +25,40 @@ async function stats(_given: object, command: Command): Promise<void> {
   if (sums.epochs.length === 0) return
   const rows = sums.epochs.map(one => [
     one.epoch,
-    ago(one.opened, Date.now()),
-    String(one.rows),
-    String(one.last),
-    String(one.confirmed),
+    String(one.seq),
+    String(one.queued),
+    String(one.receipted),
     one.server,
   ])
   print('')
-  print(table(['EPOCH', 'OPENED', 'ROWS', 'LAST', 'SIGNED FOR', 'SERVER'], rows))
+  print(table(['EPOCH', 'LAST', 'WAITING', 'SIGNED FOR', 'SERVER'], rows))
 }
+
+/** The problems that the server has not been told of yet. */
+const undeclared = (report: OutboxReport) => report.problems.filter(one => !one.declared).length
 
 async function verify(_given: object, command: Command): Promise<void> {
   const context = contextOf(command)
   const report = await daemonOf(context).ask('verifyOutbox', {})
   if (context.json) printJson(report)
   else {
-    for (const { epoch, seq, problem, detail } of report.damage) {
-      print(`epoch ${epoch} seq ${seq}: ${problem}, ${detail}`)
+    for (const { epoch, seq, problem, declared } of report.problems) {
+      print(`epoch ${epoch} seq ${seq}: ${problem}${declared ? ', declared to the server' : ''}`)
     }
-    print(`${report.rows} rows in ${report.epochs} epochs, ${report.damage.length} damaged`)
+    const more = report.more ? ' and more' : ''
+    print(`${report.rows} rows in ${report.epochs} epochs: ${report.problems.length}${more} problems`)
   }
-  if (report.damage.length === 0) return
-  throw new Fault('outbox.damaged', `${report.damage.length} rows of the outbox are damaged`, {
-    hint: 'the undamaged ones are still sent; restart the daemon, which declares the others lost to the server',
-  })
+  if (report.problems.length === 0) return
+  throw new Fault(
+    'outbox.damaged',
+    `${report.problems.length} places of the outbox are not as they were written`,
+    {
+      hint:
+        undeclared(report) === 0
+          ? 'the server has been told of all of them; every other row is sent as it is'
+          : 'every other row is sent as it is; restart the daemon, which declares these to the server',
+    },
+  )
 }
 
 /** `vitalgate outbox`: what is kept until the server has signed for it. */

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander'
-import { exit, say } from '../base/output.ts'
+import { exit, usage } from '../base/output.ts'
 import { defaultConfig, defaultState } from '../identity/places.ts'
 import { software } from './context.ts'
 
@@ -55,11 +55,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 10 daemon not runni
 
 Example: vitalgate status`
 
-/** Usage errors end with 2 and are told as commander tells them, in the program's own form. */
+/** Usage errors are thrown, and told like every other fault. */
 function strict(command: Command): Command {
-  command.exitOverride().configureOutput({
-    outputError: text => say(`vitalgate: ${text.trimEnd()}`),
-  })
+  command.exitOverride().configureOutput({ outputError: () => {} })
   for (const under of command.commands) strict(under)
   return command
 }
@@ -88,7 +86,10 @@ export async function runProgram(words: readonly string[]): Promise<number> {
     await program.parseAsync(words, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    return error.exitCode === 0 ? exit.done : exit.usage
+    if (error.exitCode === 0) return exit.done
+    if (error.code === 'commander.help') return exit.usage
+    const [message, meant] = error.message.replace(/^error: /, '').split('\n')
+    throw usage(message!, meant?.replace(/^\(|\)$/g, '').toLowerCase() ?? 'see --help')
   }
   return Number(process.exitCode ?? exit.done)
 }

@@ -22,6 +22,8 @@ const helloEpochs = 64
 export interface Holder {
   /** The answer to a request, in a savepoint of its own. */
   answer(request: Request): unknown
+  /** The request in small steps, each a transaction, for a disk that is full; see `Settler`. */
+  steps(request: Request): Generator<() => number>
   /** Goes on with the check of the start over about so many rows; true when all were looked at. */
   check(rows: number): boolean
   /** Counts a transaction that took statements, after it is on disk. */
@@ -30,11 +32,11 @@ export interface Holder {
   restore(memory: Memory): void
 }
 
-/** Custody over this outbox, with the keys of these settings. */
-export function holderOf(outbox: Outbox, settings: CustodySettings): Holder {
+/** Custody over this outbox, with the keys of these settings; `repaired` where the outbox was salvaged. */
+export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: boolean): Holder {
   const { server, intakeBytes, quotaBytes } = settings
   const { epochs } = outbox
-  const journal = journalOf(outbox, settings)
+  const journal = journalOf(outbox, settings, repaired)
   const settler = settlerOf(outbox, settings, journal)
   const { losses } = journal
   /** Rows that the broker took. Not stored: it proves nothing (WIRE 8.5), and would cost a write per row. */
@@ -138,6 +140,9 @@ export function holderOf(outbox: Outbox, settings: CustodySettings): Holder {
         journal.restore(before)
         throw error
       }
+    },
+    *steps(request) {
+      if (request.name === 'receipt' || request.name === 'welcome') yield* settler.steps(request.argument)
     },
     check: rows => {
       const found = losses.check(rows)

@@ -40,8 +40,8 @@ export interface Journal {
   restore(memory: Memory): void
 }
 
-/** The journal of this start, with the keys of these settings. */
-export function journalOf(outbox: Outbox, settings: CustodySettings): Journal {
+/** The journal of this start, with the keys of these settings; `repaired` where the outbox was salvaged. */
+export function journalOf(outbox: Outbox, settings: CustodySettings, repaired: boolean): Journal {
   const { gateway, server, software } = settings
   const key = signingKey(settings.seed)
   const from = { id: gateway, key }
@@ -89,7 +89,7 @@ export function journalOf(outbox: Outbox, settings: CustodySettings): Journal {
     memory.current = epochs.add({ epoch, server, kid: key.kid, opened: time.wall, zero }).id
     append('epoch-open', time, {
       before: before === undefined ? null : { epoch: before.epoch, seq: before.seq, head: before.head },
-      why: before === undefined ? 'first' : memory.losses.length > 0 ? 'repair' : 'start',
+      why: repaired || memory.losses.length > 0 ? 'repair' : before === undefined ? 'first' : 'start',
       software,
     })
   }

@@ -1,6 +1,7 @@
 import type { Bytes } from '../base/bytes.ts'
 import { Fault, type FaultCode, isFault } from '../base/fault.ts'
 import type { Holding } from '../outbox/outbox.ts'
+import type { Salvaged } from '../outbox/salvage.ts'
 import type { VerifyReport } from '../outbox/verify.ts'
 import type { Draft } from '../wire/chained.ts'
 import type { Parcel } from '../wire/envelope.ts'
@@ -105,7 +106,9 @@ export interface FaultRecord {
 export type Reply = { call: number; value: unknown } | { call: number; fault: FaultRecord }
 
 /** What the worker says unasked: that it is open, or that it could not open or had to give up. */
-export type Notice = { notice: 'open' } | { notice: 'ended'; fault: FaultRecord }
+export type Notice =
+  | { notice: 'open'; salvaged: Salvaged | undefined }
+  | { notice: 'ended'; fault: FaultRecord }
 
 /** A fault as a record; an error that is none is a bug and tells only its name and message. */
 export const recordFault = (error: unknown): FaultRecord =>

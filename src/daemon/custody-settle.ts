@@ -17,7 +17,15 @@ export interface Said<B> {
 export interface Settler {
   receipt(said: Said<ReceiptBody>): Settled
   welcome(said: Said<WelcomeBody>): Settled
+  /**
+   * The same in small steps, for a disk that has no room for one large transaction: each step is one, true
+   * by itself, and returns how many rows it changed; what is left is done by `receipt` or `welcome`.
+   */
+  steps(said: Said<ReceiptBody | WelcomeBody>): Generator<() => number>
 }
+
+/** Rows that one small step changes: with their pages it fits into the ballast even at the largest envelope. */
+const stepRows = 50
 
 /** Settling for the server of these settings; each call belongs into a transaction. */
 export function settlerOf(outbox: Outbox, settings: CustodySettings, journal: Journal): Settler {
@@ -80,7 +88,28 @@ export function settlerOf(outbox: Outbox, settings: CustodySettings, journal: Jo
     return known
   }
 
+  function* steps({ body }: Said<ReceiptBody | WelcomeBody>): Generator<() => number> {
+    if (body.iss !== server || body.aud !== gateway) return
+    for (const answer of 'epochs' in body ? body.epochs : [body]) {
+      const epoch = ours(answer.epoch)
+      if (epoch === undefined || !isOurHead(epoch, answer)) continue
+      if ('epochs' in body) {
+        let forgotten = stepRows
+        while (forgotten === stepRows) {
+          yield () => {
+            forgotten = settling.forget(epochs.get(epoch.id)!, answer, body.time - graceMs, stepRows)
+            return forgotten
+          }
+        }
+      }
+      for (let seq = epoch.settled + stepRows; seq < answer.seq; seq += stepRows) {
+        yield () => settling.confirm(epochs.get(epoch.id)!, { ...answer, seq }, body.time)
+      }
+    }
+  }
+
   return {
+    steps,
     receipt: ({ body, statement }) => {
       forUs(body)
       const epoch = ours(body.epoch)

@@ -1,6 +1,8 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { codeOf, Fault, isFault } from '../base/fault.ts'
-import { openOutbox } from '../outbox/outbox.ts'
+import type { Chain } from '../outbox/epochs.ts'
+import { type Outbox, openOutbox } from '../outbox/outbox.ts'
+import { isCorrupt, isSuspect, type Salvaged, salvage, suspect } from '../outbox/salvage.ts'
 import { storeFault } from '../outbox/schema.ts'
 import { headZero, nextHead } from '../wire/chain.ts'
 import { holderOf } from './custody-holder.ts'
@@ -23,19 +25,35 @@ function isDamage(error: unknown): boolean {
   return isFault(storeFault(error), 'outbox.damaged')
 }
 
+/** The outbox; if the file is corrupt, what can be salvaged of it. */
+function openSound(settings: CustodySettings): { outbox: Outbox; salvaged: Salvaged | undefined } {
+  const { path, quotaBytes, gateway } = settings
+  const chain: Chain = {
+    zero: (epoch, server, kid) => headZero(epoch, { gateway, server, kid }),
+    next: nextHead,
+  }
+  const repair = () => {
+    const salvaged = salvage(path, quotaBytes, Date.now())
+    return { outbox: openOutbox({ ...settings, chain }), salvaged }
+  }
+  if (isSuspect(path)) return repair()
+  try {
+    return { outbox: openOutbox({ ...settings, chain }), salvaged: undefined }
+  } catch (error) {
+    if (!isCorrupt(error)) throw error
+    return repair()
+  }
+}
+
 function serve(port: MessagePort, settings: CustodySettings): void {
-  const outbox = openOutbox({
-    ...settings,
-    chain: {
-      zero: (epoch, server, kid) => headZero(epoch, { gateway: settings.gateway, server, kid }),
-      next: nextHead,
-    },
-  })
-  const holder = holderOf(outbox, settings)
+  const { outbox, salvaged } = openSound(settings)
+  outbox.ballast.take()
+  const holder = holderOf(outbox, settings, salvaged !== undefined)
   settings.seed.fill(0)
   let checking = false
 
   const end = (error: unknown, asked: Request[]): void => {
+    if (isCorrupt(error)) suspect(settings.path)
     const fault = recordFault(storeFault(error))
     for (const { call } of asked) port.postMessage({ call, fault } satisfies Reply)
     port.postMessage({ notice: 'ended', fault } satisfies Notice)
@@ -48,6 +66,8 @@ function serve(port: MessagePort, settings: CustodySettings): void {
     try {
       return { call: request.call, value: holder.answer(request) }
     } catch (error) {
+      // What frees space is tried again with the ballast's, and not given up here
+      if (codeOf(error) === 'SQLITE_FULL' && request.name !== 'take') throw error
       const fault = storeFault(error)
       // After SQLITE_FULL, SQLite may have rolled the whole transaction back by itself
       if (!isFault(fault) || isDamage(fault) || !outbox.db.inTransaction) throw error
@@ -67,13 +87,29 @@ function serve(port: MessagePort, settings: CustodySettings): void {
     }
   }
 
-  const alone = (request: Request): Reply => {
-    try {
-      return together([request])[0]!
-    } catch (error) {
-      if (codeOf(error) !== 'SQLITE_FULL') throw error
-      return { call: request.call, fault: recordFault(storeFault(error)) }
+  /** On a full disk, what frees space is done with the ballast's space, and in small steps. */
+  const relieve = (request: Request): Reply => {
+    outbox.ballast.drop()
+    outbox.fold()
+    for (const step of holder.steps(request)) {
+      outbox.commit(step)
+      outbox.fold()
     }
+    return together([request])[0]!
+  }
+
+  const alone = (request: Request): Reply => {
+    const tries = [() => together([request])[0]!, () => relieve(request)]
+    let full: unknown
+    for (const work of request.name === 'take' ? tries.slice(0, 1) : tries) {
+      try {
+        return work()
+      } catch (error) {
+        if (codeOf(error) !== 'SQLITE_FULL') throw error
+        full = storeFault(error)
+      }
+    }
+    return { call: request.call, fault: recordFault(full) }
   }
 
   const settle = (requests: Request[]): Reply[] => {
@@ -115,6 +151,7 @@ function serve(port: MessagePort, settings: CustodySettings): void {
     const asked = at < 0 ? batch : batch.slice(0, at)
     try {
       if (asked.length > 0) for (const reply of settle(asked)) port.postMessage(reply)
+      if (asked.some(({ name }) => name === 'welcome')) outbox.ballast.take()
       if (at >= 0) stop(batch[at]!.call)
     } catch (error) {
       end(error, batch)
@@ -122,8 +159,13 @@ function serve(port: MessagePort, settings: CustodySettings): void {
   }
 
   port.on('message', handle)
-  if (!holder.check(checkStep)) later()
-  port.postMessage({ notice: 'open' } satisfies Notice)
+  try {
+    if (!holder.check(checkStep)) later()
+  } catch (error) {
+    end(error, [])
+    return
+  }
+  port.postMessage({ notice: 'open', salvaged } satisfies Notice)
 }
 
 const port = parentPort

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { Fault } from '../base/fault.ts'
+import type { Salvaged } from '../outbox/salvage.ts'
 import type { VerifyReport } from '../outbox/verify.ts'
 import type { Draft } from '../wire/chained.ts'
 import type { Sealed } from '../wire/message.ts'
@@ -48,6 +49,8 @@ export interface Custody {
   stop(): Promise<void>
   /** Settles when the worker has ended: undefined after `stop`, else the fault that ended it. */
   ended: Promise<Fault | undefined>
+  /** Set when the file was corrupt: what was brought over into a new one, and where the old one is. */
+  salvaged: Salvaged | undefined
 }
 
 interface Pending {
@@ -67,12 +70,12 @@ export async function openCustody(settings: CustodySettings): Promise<Custody> {
   let calls = 0
   let stopping = false
   let end: Fault | undefined
-  const opened = Promise.withResolvers<void>()
+  const opened = Promise.withResolvers<Salvaged | undefined>()
   const ended = Promise.withResolvers<Fault | undefined>()
 
   worker.on('message', (message: Reply | Notice) => {
     if ('notice' in message) {
-      if (message.notice === 'open') opened.resolve()
+      if (message.notice === 'open') opened.resolve(message.salvaged)
       else end = faultOf(message.fault)
       return
     }
@@ -103,7 +106,7 @@ export async function openCustody(settings: CustodySettings): Promise<Custody> {
     return promise
   }
 
-  await opened.promise
+  const salvaged = await opened.promise
   return {
     take: draft => ask('take', draft),
     hello: members => ask('hello', members),
@@ -123,5 +126,6 @@ export async function openCustody(settings: CustodySettings): Promise<Custody> {
       await ended.promise
     },
     ended: ended.promise,
+    salvaged,
   }
 }

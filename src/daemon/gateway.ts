@@ -1,4 +1,4 @@
-import type { Logger } from 'pino'
+import type { Log } from '../base/log.ts'
 import { hex, sha256 } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { Fault, type FaultCode } from '../base/fault.ts'
@@ -24,7 +24,7 @@ export interface GatewayParts {
   config: Config
   clock: Clock
   boot: string
-  log: Logger
+  log: Log
   drivers: Drivers
   moments: Moments
 }

@@ -1,4 +1,4 @@
-import type { Logger } from 'pino'
+import type { Log } from '../base/log.ts'
 import type { Clock } from '../base/clock.ts'
 import { type Fault, type FaultCode, isFault } from '../base/fault.ts'
 import type { Status } from '../control/api.ts'
@@ -19,7 +19,7 @@ export interface LinkParts {
   outboxPath: string
   clock: Clock
   moments: Moments
-  log: Logger
+  log: Log
   software: string
   /** H over the hashes of all drivers, hex (WIRE 7.1). */
   driversHash: string

@@ -81,14 +81,16 @@ const events = {
   }),
   'reading-claimed': z.strictObject({ epoch, seq, band: printable, scannedMono: whole }),
   'device-removed': z.strictObject({ device: name }),
-  lost: z.strictObject({
-    epoch,
-    from: seq,
-    to: seq,
-    before: hash,
-    after: hash,
-    why: z.enum(['missing', 'altered']),
-  }),
+  lost: z
+    .strictObject({
+      epoch,
+      from: seq,
+      to: seq,
+      before: hash,
+      after: hash,
+      why: z.enum(['missing', 'altered']),
+    })
+    .refine(({ from, to }) => from <= to, 'must not end before it begins'),
   'server-unpinned': z.strictObject({ fingerprint: hash, since: wall, count: seq }),
   'intake-near-full': used,
   'intake-refused': used,

@@ -1,6 +1,7 @@
 import { type Bytes, bytesOf, concat, hex, sha256 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { type BoxKey, type BoxPublic, boxSecret, ephemeral, open24, rawBoxPublic, seal24 } from './keys.ts'
+import { checkX25519 } from './points.ts'
 import type { Statement } from './statement.ts'
 
 /** Largest envelope, bytes (WIRE 1.5). */
@@ -60,11 +61,12 @@ export function open(envelope: Uint8Array, key: BoxKey): Statement {
   const header = envelope.subarray(0, headerLength)
   let plain: Bytes | undefined
   try {
+    // the ephemeral key is a public key that enters (WIRE 2.3)
+    checkX25519(header.subarray(12))
     const secret = boxSecret(key.secret, rawBoxPublic(header.subarray(12)))
     plain = open24(envelope.subarray(headerLength), nonceOf(header, key.publicKey), secret)
     secret.fill(0)
   } catch (cause) {
-    // node:crypto refuses an ephemeral key of small order with its own error
     throw new Fault('wire.unopened', 'envelope does not open', { cause })
   }
   if (plain === undefined) throw new Fault('wire.unopened', 'envelope does not open')

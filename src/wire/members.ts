@@ -38,6 +38,12 @@ export const moment = z.strictObject({
 export const place = z.strictObject({ epoch, seq: whole, head: hash })
 export type Place = z.infer<typeof place>
 
-/** Places that were declared lost: [from, to], rising. */
-export const holes = z.array(z.tuple([seq, seq])).max(32)
+/** Places that were declared lost: [from, to], rising and apart (WIRE 7.2). */
+export const holes = z
+  .array(z.tuple([seq, seq]))
+  .max(32)
+  .refine(
+    all => all.every(([from, to], at) => from <= to && from > (all[at - 1]?.[1] ?? 0)),
+    'must be rising',
+  )
 export type Holes = z.infer<typeof holes>

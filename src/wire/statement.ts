@@ -22,28 +22,43 @@ export const statementHash = (statement: Statement): Bytes => sha256(pae(stateme
 /** A body's bytes: compact JSON (WIRE 3.3). */
 export const encodeBody = (value: object): Bytes => bytesOf(JSON.stringify(value))
 
-const depth = (value: unknown): number =>
-  typeof value === 'object' && value !== null
-    ? 1 + Math.max(0, ...Object.values(value).map(one => depth(one)))
-    : 0
+const malformed = (why: string, cause?: unknown): Fault =>
+  new Fault('wire.malformed', why, cause === undefined ? {} : { cause })
+
+const isName = (name: string): boolean =>
+  name.isWellFormed() && name !== '__proto__' && !/^[0-9]+$/.test(name)
+
+/** Refuses what JSON has and a body has not (WIRE 3.3). Stops at the depth limit, so the stack cannot run out. */
+function checkPlain(value: unknown, room: number): void {
+  if (typeof value === 'string' && !value.isWellFormed()) throw malformed('body has a lone surrogate')
+  if (typeof value === 'number' && !Number.isSafeInteger(value))
+    throw malformed('body has a number that is no integer')
+  if (typeof value !== 'object' || value === null) return
+  if (room === 0) throw malformed('body is nested too deep')
+  for (const [name, one] of Object.entries(value)) {
+    if (!Array.isArray(value) && !isName(name)) throw malformed('body has a name that no body has')
+    checkPlain(one, room - 1)
+  }
+}
 
 /**
  * The object that a body's bytes are. Refuses, with `wire.malformed`, all that is not byte for byte its
  * own compact form (WIRE 3.3): so no name is there twice, no number has two spellings.
  */
 export function decodeBody(bytes: Uint8Array): Record<string, unknown> {
+  let text: string
   let value: unknown
   try {
-    const text = textOf(bytes)
+    text = textOf(bytes)
     value = JSON.parse(text)
-    if (JSON.stringify(value) !== text) throw new Fault('wire.malformed', 'body is not compact JSON')
   } catch (cause) {
-    throw cause instanceof Fault ? cause : new Fault('wire.malformed', 'body is not JSON', { cause })
+    throw malformed('body is not JSON', cause)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new Fault('wire.malformed', 'body is not an object')
+    throw malformed('body is not an object')
   }
-  if (depth(value) > depthLimit) throw new Fault('wire.malformed', 'body is nested too deep')
+  checkPlain(value, depthLimit)
+  if (JSON.stringify(value) !== text) throw malformed('body is not compact JSON')
   return value as Record<string, unknown>
 }
 
@@ -71,10 +86,17 @@ export const publish = ({ type, body, signature }: Statement): PublicStatement =
   sig: base64url(signature),
 })
 
-/** The statement that a public form carries; a fault where its base64url is not canonical. */
+const unpack64 = (text: string): Bytes => {
+  try {
+    return unbase64url(text)
+  } catch (cause) {
+    throw malformed('statement is not canonical base64url', cause)
+  }
+}
+
+/** The statement that a public form carries; a fault `wire.malformed` where its base64url is not canonical. */
 export function unpublish({ type, body, sig }: PublicStatement): Statement {
-  const signature = unbase64url(sig)
-  if (signature.length !== 64)
-    throw new Fault('wire.malformed', `signature is ${signature.length} bytes long`)
-  return { type, body: unbase64url(body), signature }
+  const signature = unpack64(sig)
+  if (signature.length !== 64) throw malformed(`signature is ${signature.length} bytes long`)
+  return { type, body: unpack64(body), signature }
 }

@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { codeOf, Fault, type FaultCode } from './fault.ts'
+
+/** Largest file that is read whole, bytes; everything we read this way is far smaller. */
+const readLimit = 1_048_576
+
+/** The fault that an error of the file system means, naming the path. */
+export function fileFault(path: string, error: unknown, missing: FaultCode = 'file.missing'): Fault {
+  const code = codeOf(error)
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new Fault(missing, `there is no ${path}`, { cause: error })
+  }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    return new Fault('permission', `${path} may not be used by this user (${code})`, {
+      hint: `see who owns it: ls -ld ${path}`,
+      cause: error,
+    })
+  }
+  return new Fault('file.unreadable', `${path} cannot be used (${code ?? 'unknown error'})`, { cause: error })
+}
+
+/** Makes a folder (and those above it) that only its owner may enter, unless it is there already. */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw fileFault(path, error)
+  }
+}
+
+/** Brings a folder's entries to the disk, so that a rename in it survives a power cut. */
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}
+
+/**
+ * Writes a file so that whoever reads it finds either the old content or the new one, whole, even after
+ * a power cut: a temporary file in the same folder, synced, renamed, the folder synced.
+ */
+export function writeFileAtomic(path: string, content: string | Uint8Array, mode = 0o644): void {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  try {
+    const file = openSync(temporary, 'wx', mode)
+    try {
+      fchmodSync(file, mode) // the umask may have taken bits away
+      writeFileSync(file, content)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    renameSync(temporary, path)
+    syncFolder(dirname(path))
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw fileFault(path, error)
+  }
+}
+
+/** Writes a file that only its owner may read (0600), atomically. */
+export const writeSecretFile = (path: string, content: string | Uint8Array): void =>
+  writeFileAtomic(path, content, 0o600)
+
+function readWhole(path: string, secret: boolean, missing: FaultCode): Buffer {
+  try {
+    const file = openSync(path, 'r')
+    try {
+      const { mode, size } = fstatSync(file)
+      if (secret && (mode & 0o077) !== 0) {
+        throw new Fault('permission', `${path} may be read by others (mode ${(mode & 0o777).toString(8)})`, {
+          hint: `type: chmod 600 ${path}; if others use this machine, treat the key as known to them`,
+        })
+      }
+      if (size > readLimit) throw new Fault('input.invalid', `${path} is too large (${size} bytes)`)
+      return readFileSync(file)
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    throw error instanceof Fault ? error : fileFault(path, error, missing)
+  }
+}
+
+/** The bytes of a secret file. A fault `permission` if anybody but its owner may read it. */
+export const readSecretFile = (path: string, missing: FaultCode = 'key.missing'): Buffer =>
+  readWhole(path, true, missing)
+
+/** The text of a file of at most 1 MiB. Faults: `file.missing` (or another), `permission`, `file.unreadable`. */
+export const readTextFile = (path: string, missing: FaultCode = 'file.missing'): string =>
+  readWhole(path, false, missing).toString('utf8')
+
+/** Whether there is something at this path. */
+export const isThere = (path: string): boolean => existsSync(path)

@@ -1,0 +1,225 @@
+import { z } from 'zod'
+
+/** Largest request body that the control socket takes, bytes. */
+export const bodyLimit = 262_144
+
+const count = z.int().min(0)
+/** Milliseconds since 1970 UTC. */
+const moment = z.int().min(0)
+const line = z.string().max(1024)
+const word = z.string().max(128)
+
+/** How far a box is: without keys, with a request, with a route, and with a verified way to its server. */
+export const phase = z.enum(['fresh', 'requested', 'accepted', 'provisioned'])
+export type Phase = z.infer<typeof phase>
+
+/** What is told about a fault: by an answer that is one, and by the last line of a stream. */
+export const faultAnswer = z.strictObject({
+  error: z.strictObject({ code: word, message: z.string().max(65_536), hint: line.optional() }),
+})
+export type FaultAnswer = z.infer<typeof faultAnswer>
+
+/** A device as it was added. An option that was typed is a word; the driver's card tells what it means. */
+const device = z.strictObject({
+  id: word,
+  driver: word,
+  port: line,
+  station: word,
+  options: z.record(word, z.union([z.boolean(), z.number(), word])),
+})
+export type DeviceBody = z.infer<typeof device>
+
+/** A device as it stands now. `lastReading` is when the last reading was taken. */
+const deviceState = z.strictObject({
+  id: word,
+  driver: word,
+  port: line,
+  station: word,
+  state: z.enum(['open', 'waiting', 'gone', 'refused', 'invalid']),
+  lastReading: moment.nullable(),
+  readings: count,
+  faults: count,
+  lastFault: z.strictObject({ code: word, message: line, at: moment }).optional(),
+})
+export type DeviceState = z.infer<typeof deviceState>
+
+/** The outbox in numbers: rows by state, how many were ever forgotten, and room in bytes. */
+const outboxSums = {
+  queued: count,
+  sent: count,
+  receipted: count,
+  forgotten: count,
+  bytes: count,
+  quota: count,
+  /** When the oldest row without a receipt was taken. */
+  oldest: moment.nullable(),
+}
+
+const uplinkState = z.strictObject({
+  state: z.enum(['off', 'connecting', 'connected', 'welcomed', 'refused']),
+  broker: line.nullable(),
+  /** Since when it is in this state. */
+  since: moment.nullable(),
+  lastReceipt: moment.nullable(),
+  /** Who answered in the server's place without its key. */
+  refusal: z
+    .strictObject({ flag: z.literal('SERVER_KEY_UNPINNED'), count, fingerprint: line, since: moment })
+    .optional(),
+})
+
+const status = z.strictObject({
+  version: word,
+  phase,
+  gateway: word.nullable(),
+  server: word.nullable(),
+  site: word.nullable(),
+  uptimeMs: count,
+  devices: z.array(deviceState).max(1024),
+  outbox: z.strictObject(outboxSums),
+  uplink: uplinkState,
+  clock: z.strictObject({
+    source: z.enum(['ntp', 'rtc', 'saved', 'none']),
+    uncertainty: count.nullable(),
+    wall: moment,
+  }),
+  /** The client certificate and until when it is dated. */
+  certificate: z.strictObject({ notAfter: moment }).nullable(),
+  routeValidUntil: moment.nullable(),
+  /** Whole sentences for people: what needs attention, the gravest first. */
+  notices: z.array(line).max(64),
+})
+export type Status = z.infer<typeof status>
+
+/** A reading that custody took: `hash` is H(raw frame) in hex, `at` when it was taken. */
+const taken = z.strictObject({ device: word, hash: word, epoch: word, seq: count, at: moment })
+export type Taken = z.infer<typeof taken>
+
+const requested = z.strictObject({
+  already: z.boolean(),
+  gateway: word,
+  words: z.array(word).length(6),
+  /** The request file's text (WIRE 10.1). */
+  request: z.string().max(32_768),
+})
+export type Requested = z.infer<typeof requested>
+
+const accepted = z.strictObject({
+  already: z.boolean(),
+  phase,
+  gateway: word,
+  server: word,
+  site: word,
+  brokers: z.array(line).max(8),
+  versions: z.strictObject({ binding: count, serverEntry: count }),
+})
+export type Accepted = z.infer<typeof accepted>
+
+/** Steps of `provision verify`, in order, then the outcome. */
+const verifyLine = z.union([
+  z.strictObject({ step: z.enum(['connecting', 'handshake', 'sending', 'waiting']), detail: line }),
+  z.strictObject({
+    outcome: z.strictObject({
+      already: z.boolean(),
+      gateway: word,
+      server: word,
+      roundTripMs: count.nullable(),
+    }),
+  }),
+])
+export type VerifyLine = z.infer<typeof verifyLine>
+
+const outbox = z.strictObject({
+  ...outboxSums,
+  epochs: z
+    .array(z.strictObject({ epoch: word, server: word, seq: count, queued: count, receipted: count }))
+    .max(65_536),
+})
+export type OutboxAnswer = z.infer<typeof outbox>
+
+/**
+ * What going through every row on disk found. Seq 0 is the epoch's own record; `declared`: the server has
+ * been told. With `more` there are more than are named.
+ */
+const outboxReport = z.strictObject({
+  epochs: count,
+  rows: count,
+  problems: z
+    .array(
+      z.strictObject({
+        epoch: word,
+        seq: count,
+        problem: z.enum(['altered', 'missing', 'swapped', 'misplaced']),
+        declared: z.boolean(),
+      }),
+    )
+    .max(65_536),
+  more: z.boolean(),
+})
+export type OutboxReport = z.infer<typeof outboxReport>
+
+/** A question with one answer. A `:name` in the path is a member of the body. */
+interface Call {
+  method: 'GET' | 'POST' | 'DELETE'
+  path: string
+  body: z.ZodType
+  answer: z.ZodType
+}
+
+/** A question answered by lines of JSON, as they come. */
+interface Stream {
+  method: 'GET' | 'POST'
+  path: string
+  line: z.ZodType
+}
+
+const nothing = z.strictObject({})
+
+/** Everything that can be asked with one answer: the only list of it. */
+export const calls = {
+  status: { method: 'GET', path: '/status', body: nothing, answer: status },
+  request: { method: 'POST', path: '/provision/request', body: nothing, answer: requested },
+  accept: {
+    method: 'POST',
+    path: '/provision/accept',
+    body: z.strictObject({ bundle: z.string().max(131_072), rootWords: line.optional() }),
+    answer: accepted,
+  },
+  devices: { method: 'GET', path: '/devices', body: nothing, answer: z.array(device).max(1024) },
+  addDevice: {
+    method: 'POST',
+    path: '/devices',
+    body: device,
+    answer: z.strictObject({ already: z.boolean(), device }),
+  },
+  removeDevice: {
+    method: 'DELETE',
+    path: '/devices/:id',
+    body: z.strictObject({ id: word }),
+    answer: z.strictObject({ removed: word }),
+  },
+  outbox: { method: 'GET', path: '/outbox', body: nothing, answer: outbox },
+  verifyOutbox: { method: 'POST', path: '/outbox/verify', body: nothing, answer: outboxReport },
+} as const satisfies Record<string, Call>
+
+/** Everything that is answered line by line: the only list of it. */
+export const streams = {
+  taken: { method: 'GET', path: '/taken', line: taken },
+  verify: { method: 'POST', path: '/provision/verify', line: verifyLine },
+} as const satisfies Record<string, Stream>
+
+export type CallName = keyof typeof calls
+export type StreamName = keyof typeof streams
+export type CallBody<K extends CallName> = z.infer<(typeof calls)[K]['body']>
+export type CallAnswer<K extends CallName> = z.infer<(typeof calls)[K]['answer']>
+export type StreamLine<K extends StreamName> = z.infer<(typeof streams)[K]['line']>
+
+/**
+ * What the daemon hands in. A stream's handler is called before the client sees its stream begin, so
+ * what it subscribes to synchronously misses nothing; it sends lines until it resolves or `end` is aborted.
+ * `taken` sends a line only after custody took the reading.
+ */
+export type Handlers = {
+  [K in CallName]: (body: CallBody<K>) => Promise<CallAnswer<K>>
+} & {
+  [K in StreamName]: (send: (line: StreamLine<K>) => void, end: AbortSignal) => Promise<void>
+}

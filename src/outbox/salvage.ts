@@ -1,0 +1,97 @@
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import Database from 'better-sqlite3'
+import { codeOf, isFault } from '../base/fault.ts'
+import { openFile, syncFolder } from './schema.ts'
+
+/** The other files of a database: journal and shared memory. Never parted from it (SQLite, How To Corrupt). */
+const beside = ['', '-wal', '-shm'] as const
+
+const markOf = (path: string): string => `${path}.suspect`
+
+/** Whether SQLite says that the file itself is not as it wrote it. */
+export function isCorrupt(error: unknown): boolean {
+  const code = codeOf(isFault(error) ? error.cause : error)
+  return code !== undefined && /^SQLITE_(?:CORRUPT|NOTADB)/.test(code)
+}
+
+/** Notes beside the file that it is corrupt, so that the next opening salvages it. */
+export const suspect = (path: string): void => {
+  writeFileSync(markOf(path), '')
+  syncFolder(path)
+}
+
+/** Whether the file was found corrupt and not salvaged yet. */
+export const isSuspect = (path: string): boolean => existsSync(markOf(path))
+
+/** What can be read; where the page is destroyed, nothing. */
+function read<T>(work: () => T[]): T[] {
+  try {
+    return work()
+  } catch (error) {
+    if (isCorrupt(error)) return []
+    throw error
+  }
+}
+
+/** Copies row by row what SQLite can still reach. Rows that are gone are found by the chain's check. */
+function copy(from: Database.Database, to: Database.Database): number {
+  const insert = (table: string, row: Record<string, unknown>): void => {
+    const names = Object.keys(row)
+    const marks = names.map(() => '?').join(', ')
+    to.prepare(`INSERT OR REPLACE INTO ${table} (${names.join(', ')}) VALUES (${marks})`).run(
+      ...Object.values(row),
+    )
+  }
+  type Stored = Record<string, unknown>
+  const all = (table: string): Stored[] =>
+    read(() => from.prepare<[], Stored>(`SELECT * FROM ${table}`).all())
+  const epochs = all('epoch') as { id: number; base: number; seq: number }[]
+  for (const table of ['meta', 'proof']) for (const row of all(table)) insert(table, row)
+  for (const epoch of epochs) insert('epoch', { ...epoch })
+  for (const table of ['gone', 'receipt']) for (const row of all(table)) insert(table, row)
+  const top = epochs.reduce((most, { base, seq }) => Math.max(most, base + seq), 0)
+  let rows = 0
+  for (let id = 1; id <= top; id++) {
+    for (const row of read(() => from.prepare<[number], Stored>('SELECT * FROM row WHERE id = ?').all(id))) {
+      insert('row', row)
+      rows += 1
+    }
+  }
+  to.exec(`UPDATE epoch SET settled = 0,
+    queued = (SELECT count(*) FROM row WHERE row.epoch = epoch.id AND state = 'queued'),
+    receipted = (SELECT count(*) FROM row WHERE row.epoch = epoch.id AND state = 'receipted')`)
+  return rows
+}
+
+/** What a salvage brought over, and where the corrupt file was put. */
+export interface Salvaged {
+  rows: number
+  aside: string
+}
+
+/**
+ * Makes a new outbox of what can be read of a corrupt one, and puts the corrupt one aside, never deleting
+ * it. Interrupted at any point, it can be done again.
+ */
+export function salvage(path: string, quotaBytes: number, now: number): Salvaged {
+  const fresh = `${path}.salvaged`
+  const aside = `${path}.corrupt-${now}`
+  for (const end of beside) rmSync(fresh + end, { force: true })
+  let rows = 0
+  const to = openFile(fresh, quotaBytes)
+  try {
+    const from = new Database(path)
+    try {
+      rows = read(() => [to.transaction(() => copy(from, to))()])[0] ?? 0
+    } finally {
+      from.close()
+    }
+  } finally {
+    to.close()
+  }
+  for (const end of beside) if (existsSync(path + end)) renameSync(path + end, aside + end)
+  renameSync(fresh, path)
+  rmSync(markOf(path), { force: true })
+  syncFolder(path)
+  return { rows, aside }
+}

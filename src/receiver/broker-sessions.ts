@@ -1,0 +1,102 @@
+import type { Duplex } from 'node:stream'
+import { Aedes, type AuthenticateError, type Client } from 'aedes'
+import type { Peer, RefusalReason } from './broker-refusals.ts'
+import { forbidsPublish, forbidsSubscribe, type Parties } from './broker-rules.ts'
+
+/** The MQTT side of the embedded broker. */
+export interface Sessions {
+  /** Speaks MQTT with a peer whose certificate is one of ours. */
+  handle(stream: Duplex, peer: Peer): void
+  /** Names of the clients that are connected. */
+  names(): string[]
+  stop(): Promise<void>
+}
+
+const connectMs = 10_000
+const drainMs = 30_000
+/** Seconds. A client must promise to speak at least this often, so that the dead are noticed. */
+const keepaliveLimit = 600
+const topicLevels = 8
+
+/** What aedes and its parser say of a stream that is not the MQTT of WIRE 8.1; broken lines are not meant. */
+const malformed =
+  /^(?:Cannot parse|Invalid|Malformed|Packet (?:too|must)|Connect flag|Will |unaccept|keep alive limit|topic has|[#+] is|empty topic|impossible)/
+
+const notAuthorised: AuthenticateError = Object.assign(new Error('not authorised'), {
+  returnCode: 5 as AuthenticateError['returnCode'],
+})
+
+/** Why somebody may not come in, as CONNECT shows it (WIRE 8.1); undefined if he may. */
+function forbidsConnect(
+  parties: Parties,
+  peer: Peer,
+  packet: { clientId: string; clean?: boolean; will?: { topic: string } | null },
+): [RefusalReason, string] | undefined {
+  const { clientId } = packet
+  if (clientId !== peer.name) return ['wrong-client-id', clientId]
+  if (clientId !== parties.receiver && !parties.isEnrolled(clientId)) return ['not-enrolled', clientId]
+  if (packet.will !== undefined && packet.will !== null) return ['will', packet.will.topic]
+  if (packet.clean !== true) return ['session-not-clean', clientId]
+  return undefined
+}
+
+/** Opens the MQTT side: who may come in, publish and subscribe; all else is refused and reported. */
+export async function openSessions(
+  parties: Parties,
+  report: (peer: Peer, reason: RefusalReason, detail: string) => void,
+): Promise<Sessions> {
+  const peers = new WeakMap<object, Peer>()
+  const forbidden = new WeakMap<Client, [RefusalReason, string]>()
+  const connected = new Set<Client>()
+  // only `handle` makes clients, always with a peer
+  const refuse = (client: Client, reason: RefusalReason, detail: string): void =>
+    report(peers.get(client.conn)!, reason, detail)
+
+  const aedes = await Aedes.createBroker({
+    connectTimeout: connectMs,
+    drainTimeout: drainMs,
+    keepaliveLimit,
+    maxTopicLevels: topicLevels,
+    // judged here, where the packet is seen; answered in `authenticate`, which can say "not authorised"
+    preConnect: (client, packet, done) => {
+      const why = forbidsConnect(parties, peers.get(client.conn)!, packet)
+      if (why !== undefined) forbidden.set(client, why)
+      done(null, true)
+    },
+    authenticate: (client, _username, _password, done) => {
+      const why = forbidden.get(client)
+      if (why === undefined) return done(null, true)
+      refuse(client, ...why)
+      done(notAuthorised, false)
+    },
+    authorizePublish: (client, packet, done) => {
+      if (client === null) return done(new Error('nobody publishes here but clients'))
+      const why = forbidsPublish(parties, client.id, packet)
+      if (why === undefined) return done(null)
+      refuse(client, 'forbidden-publish', why)
+      done(new Error('publish refused'))
+    },
+    authorizeSubscribe: (client, subscription, done) => {
+      const why = forbidsSubscribe(parties, client.id, subscription.topic)
+      if (why === undefined) return done(null, subscription)
+      refuse(client, 'forbidden-subscribe', why)
+      done(null, null)
+    },
+  })
+  const onError = (client: Client, error: Error): void => {
+    if (malformed.test(error.message)) refuse(client, 'packet-malformed', error.message)
+  }
+  aedes.on('clientError', onError)
+  aedes.on('connectionError', onError)
+  aedes.on('clientReady', client => connected.add(client))
+  aedes.on('clientDisconnect', client => connected.delete(client))
+
+  return {
+    handle: (stream, peer) => {
+      peers.set(stream, peer)
+      aedes.handle(stream)
+    },
+    names: () => [...connected].map(client => client.id),
+    stop: () => new Promise(resolve => aedes.close(resolve)),
+  }
+}

@@ -1,0 +1,137 @@
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { Fault, type FaultCode, isFault } from '../base/fault.ts'
+import { makeFolder, readTextFile, writeFileAtomic } from '../base/files.ts'
+import { exit, print, printJson, tellFault, usage } from '../base/output.ts'
+import { sameWords } from '../wire/words.ts'
+import { actorOf, type Opened, withRegistry } from './cli-registry-open.ts'
+import {
+  type CheckedEnrolment,
+  checkRequest,
+  confirmWords,
+  enrol,
+  isEnrolled,
+  makeBundle,
+  type Signers,
+} from './enrol.ts'
+import { ownLock, paths, readSecrets, readSigner } from './state.ts'
+
+interface EnrolOptions {
+  site: string
+  words?: string
+  wordsFile?: string
+  out: string
+  passphraseFile?: string
+  by?: string
+}
+
+/** What concerns one request only: the rest of a batch goes on. */
+const ofOneRequest = new Set<FaultCode>([
+  'input.invalid',
+  'file.missing',
+  'file.unreadable',
+  'registry.known',
+  'words.mismatch',
+])
+
+/** Compares the words with those typed, listed, or asked for at the terminal. */
+async function confirm(request: CheckedEnrolment, options: EnrolOptions): Promise<void> {
+  if (options.words !== undefined) return confirmWords(request, options.words)
+  if (options.wordsFile !== undefined) {
+    const lines = readTextFile(options.wordsFile).split('\n')
+    return confirmWords(request, lines.find(line => sameWords(line, request.words)) ?? '')
+  }
+  const { ask, isAttended } = await import('./ask.ts')
+  if (!isAttended()) {
+    throw usage('the six words of the box are needed, and there is no terminal to ask at', '--words "…"')
+  }
+  confirmWords(request, await ask(`Six words that box ${request.body.gateway} shows: `))
+}
+
+/** Unlocks what signs, once, when it is first needed. */
+function signersOf(state: string, passphraseFile: string | undefined): () => Promise<Signers> {
+  let held: Signers | undefined
+  return async () => {
+    if (held !== undefined) return held
+    const { askPassphrase } = await import('./ask.ts')
+    const passphrase = await askPassphrase(passphraseFile, false)
+    held = {
+      root: readSigner(state, 'root', { passphrase }),
+      authority: {
+        key: readSecrets(state, 'authority', ownLock(state)).key,
+        certificate: readTextFile(paths(state).authorityCertificate),
+      },
+    }
+    return held
+  }
+}
+
+async function enrolFile(
+  file: string,
+  options: EnrolOptions,
+  { store, registry, json }: Opened,
+  signers: () => Promise<Signers>,
+): Promise<void> {
+  const request = await checkRequest(readTextFile(file), file)
+  const { gateway } = request.body
+  const already = isEnrolled(store, request)
+  if (!already) {
+    await confirm(request, options)
+    const decided = { site: options.site, actor: actorOf(options.by), now: Date.now() }
+    await enrol(store, registry, request, await signers(), decided)
+  }
+  const bundle = join(options.out, `${gateway}.bundle.json`)
+  writeFileAtomic(bundle, makeBundle(store, registry, gateway))
+  const site = registry.gateway(gateway)?.site
+  if (json) printJson({ file, gateway, site, outcome: already ? 'already' : 'enrolled', bundle })
+  else print(`${already ? 'already enrolled' : 'enrolled'}: ${gateway} at ${site}, bundle ${bundle}`)
+}
+
+async function enrolAll(files: string[], command: Command): Promise<void> {
+  const options = command.opts<EnrolOptions>()
+  if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(options.site)) {
+    throw usage(`${options.site} is no site name`, '1 to 64 of a-z 0-9 . _ - and a letter or digit first')
+  }
+  if (options.words !== undefined && files.length > 1) {
+    throw usage('--words is for one request', 'several: --words-file with a line of six words for each')
+  }
+  await withRegistry(command, async opened => {
+    const signers = signersOf(opened.state, options.passphraseFile)
+    makeFolder(options.out)
+    const failed: Fault[] = []
+    for (const file of files) {
+      try {
+        await enrolFile(file, options, opened, signers)
+      } catch (error) {
+        if (files.length === 1 || !isFault(error) || !ofOneRequest.has(error.code)) throw error
+        failed.push(error)
+        tellFault('vitalgate-receiver', error, opened.json)
+      }
+    }
+    if (failed.length === files.length)
+      throw new Fault('input.invalid', `none of ${files.length} requests was enrolled`)
+    if (failed.length > 0) process.exitCode = exit.partly
+  })
+}
+
+/** `vitalgate-receiver registry enrol`: binds gateways to this server. */
+export function enrolCommand(): Command {
+  const command = new Command('enrol')
+  return command
+    .argument('<request...>', 'request files that the boxes wrote')
+    .description('enrol gateways: compare words, sign bindings, write bundles')
+    .requiredOption('--site <name>', 'site where they will stand')
+    .option('--words <words>', 'the six words that the box shows (one request)')
+    .option('--words-file <file>', 'a line of six words for each box, in any order')
+    .option('--out <dir>', 'folder for the bundles', '.')
+    .option('--passphrase-file <file>', 'file (mode 0600) with the passphrase of the registry root')
+    .option('--by <name>', 'who enrols them (default: who is logged in)')
+    .action((files: string[]) => enrolAll(files, command))
+    .addHelpText(
+      'after',
+      '\nWithout --words and --words-file the words are asked at the terminal. The same request again writes' +
+        '\nits bundle again.' +
+        '\nExample: vitalgate-receiver registry enrol request.json --site oak-house --out bundles' +
+        '\nExit codes: 0 done (also: already so), 1 failed, 2 usage, 3 done in part, 13 not permitted, 130 interrupted',
+    )
+}

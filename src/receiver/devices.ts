@@ -1,0 +1,124 @@
+import type Database from 'better-sqlite3'
+import { Fault } from '../base/fault.ts'
+import { signRegistry } from '../wire/registry.ts'
+import type { AcceptedDevice, Registry } from './registry.ts'
+import { insertStatement } from './registry-rows.ts'
+import { ownLock, readSigner } from './state.ts'
+import type { Store } from './store.ts'
+
+/** What a technician proposed at a gateway, as its signed event said. `hash` is the event's (WIRE 9.4). */
+export interface Proposal {
+  gateway: string
+  device: string
+  driver: string
+  station: string
+  hash: string
+  at: number
+}
+
+/** Keeps a proven proposal; the same one twice is one. Call it inside the transaction of its event. */
+export function recordProposal(db: Database.Database, proposal: Proposal): void {
+  const { gateway, device, driver, station, hash, at } = proposal
+  db.prepare(
+    'INSERT INTO proposals (gateway, device, driver, station, hash, at) VALUES (?, ?, ?, ?, ?, ?) ' +
+      'ON CONFLICT DO NOTHING',
+  ).run(gateway, device, driver, station, hash, at)
+}
+
+/** The newest proposal for each device of a gateway, by name. */
+export const listProposals = (db: Database.Database, gateway: string): Proposal[] =>
+  db
+    .prepare<[string], Proposal>(
+      'SELECT gateway, device, driver, station, hash, at FROM proposals p WHERE gateway = ? AND rowid = ' +
+        '(SELECT max(rowid) FROM proposals WHERE gateway = p.gateway AND device = p.device) ORDER BY device',
+    )
+    .all(gateway)
+
+/** A device as the registry sees it: proposed and waiting, or accepted, or accepted and proposed anew. */
+export interface KnownDevice {
+  gateway: string
+  device: string
+  driver: string
+  station: string
+  state: 'accepted' | 'proposed' | 'changed'
+  /** When it was proposed, if the proposal is in this store. */
+  proposed: number | null
+}
+
+/** All devices of a gateway, by name. `changed` shows what was proposed since the acceptance. */
+export function listDevices(registry: Registry, db: Database.Database, gateway: string): KnownDevice[] {
+  const proposals = listProposals(db, gateway)
+  const accepted = registry.devices(gateway).devices
+  const proposed = proposals.map(({ device, driver, station, hash, at }): KnownDevice => {
+    const held = accepted.find(one => one.device === device)
+    const state = held === undefined ? 'proposed' : held.proposal === hash ? 'accepted' : 'changed'
+    return { gateway, device, driver, station, state, proposed: at }
+  })
+  const others = accepted
+    .filter(one => !proposals.some(({ device }) => device === one.device))
+    .map(
+      ({ device, driver, station }): KnownDevice => ({
+        gateway,
+        device,
+        driver,
+        station,
+        state: 'accepted',
+        proposed: null,
+      }),
+    )
+  return [...proposed, ...others].sort((a, b) => (a.device < b.device ? -1 : 1))
+}
+
+/** What acceptance answers: the device as it now stands, and whether it stood so before. */
+export interface Accepted {
+  device: AcceptedDevice
+  version: number
+  already: boolean
+}
+
+/**
+ * Accepts what a gateway last proposed for a device: signs the next device list with the operator's key
+ * (WIRE 9.4). It holds from now on; readings taken before are released by an act of its own (DESIGN
+ * 7a.13). Faults: `device.unknown`, `store.damaged`.
+ */
+export function acceptDevice(
+  state: string,
+  store: Store,
+  registry: Registry,
+  wanted: { gateway: string; device: string; actor: string; now: number },
+): Accepted {
+  const { gateway, device, actor, now } = wanted
+  const key = readSigner(state, 'operator', ownLock(state))
+  return store.write(() => {
+    const list = registry.devices(gateway)
+    for (const damage of registry.damage()) throw damage
+    const held = list.devices.find(one => one.device === device)
+    const proposals = listProposals(store.db, gateway)
+    const proposal = proposals.find(one => one.device === device)
+    if (proposal === undefined) {
+      if (held !== undefined) return { device: held, version: list.version, already: true }
+      throw new Fault('device.unknown', `${gateway} has proposed no device ${device}`, {
+        hint:
+          proposals.length === 0
+            ? 'the technician adds it at the box: vitalgate device add; then its proposal must arrive here'
+            : `it proposed: ${proposals.map(one => one.device).join(', ')}`,
+      })
+    }
+    if (held?.proposal === proposal.hash) return { device: held, version: list.version, already: true }
+    const { driver, station, hash } = proposal
+    const fresh: AcceptedDevice = { device, driver, station, proposal: hash }
+    const version = list.version + 1
+    const statement = signRegistry(
+      'device-list',
+      {
+        gateway,
+        version,
+        before: list.hash,
+        devices: [...list.devices.filter(one => one.device !== device), fresh],
+      },
+      key,
+    )
+    insertStatement(store.db, { subject: gateway, version, statement, at: now, actor })
+    return { device: fresh, version, already: false }
+  })
+}

@@ -1,0 +1,194 @@
+import { isIP } from 'node:net'
+import { type ConnectionOptions, checkServerIdentity } from 'node:tls'
+import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
+import { codeOf, Fault } from '../base/fault.ts'
+import type { Log } from '../base/log.ts'
+import { upFilter } from '../wire/topics.ts'
+import type { Outgoing } from './receipts.ts'
+import type { Receive } from './receive.ts'
+import type { TlsEnd } from './state.ts'
+import type { Message } from './verify.ts'
+
+/** Where to listen, and what to do with what is heard. */
+export interface ListenSettings {
+  /** `mqtts://host:port`. */
+  url: string
+  /** The name that the broker's certificate must have. */
+  host: string
+  clientId: string
+  server: string
+  /** Whether to share the subscription with other workers (WIRE 8.2); aedes cannot. */
+  shared: boolean
+  tls: TlsEnd
+  receive: Receive
+  log: Log
+}
+
+/** A running listener. */
+export interface Listener {
+  /** Resolves when the broker first granted the subscription; rejects like `failed`. */
+  listening: Promise<void>
+  /** Never resolves; rejects with what makes going on senseless: a store that does not keep. */
+  failed: Promise<never>
+  /** Takes what was heard, sends what is due, then leaves. */
+  stop(): Promise<void>
+}
+
+/** Messages of one transaction at most: more gain little, and a receipt waits for the whole batch. */
+const batchLimit = 64
+/** Messages that wait at most; then nothing more is read from the connection. */
+const queueLimit = 16 * batchLimit
+/** Publishes that wait for the broker at most; then nothing more is taken from the queue. */
+const flightLimit = 1000
+/** While another process holds the database. */
+const busyMs = 200
+const stopMs = 5000
+const backOff = { first: 500, most: 30_000 }
+
+const connectOptions = ({
+  clientId,
+  host,
+  tls,
+}: ListenSettings): IClientOptions & ConnectionOptions & { noDelay: boolean } => ({
+  clientId,
+  protocolVersion: 4,
+  clean: true,
+  keepalive: 60,
+  connectTimeout: 10_000,
+  reconnectPeriod: backOff.first,
+  resubscribe: false,
+  queueQoSZero: false,
+  key: tls.key,
+  cert: tls.certificate,
+  ca: tls.authority,
+  minVersion: 'TLSv1.2',
+  noDelay: true,
+  // an address is no server name (RFC 6066, 3), but a certificate may name one
+  ...(isIP(host) === 0 ? { servername: host } : {}),
+  checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+})
+
+/** Listens to all gateways of one server and answers them. It reconnects for ever, with growing pauses. */
+export function startListener(settings: ListenSettings): Listener {
+  const { log, receive } = settings
+  const queue: Message[] = []
+  const failure = Promise.withResolvers<never>()
+  const listening = Promise.withResolvers<void>()
+  failure.promise.catch(listening.reject)
+  // whoever starts the listener may look at only one of the two
+  listening.promise.catch(() => undefined)
+  const pipe = makePipe(settings, failure.reject, listening.resolve)
+  let planned = false
+  let stopped = false
+  let readOn: (() => void) | undefined
+
+  const plan = (): void => {
+    if (planned || stopped || queue.length === 0) return
+    planned = true
+    setImmediate(take)
+  }
+
+  function take(): void {
+    planned = false
+    if (stopped || pipe.isFull()) return
+    const batch = queue.slice(0, batchLimit)
+    try {
+      for (const answer of receive(batch)) pipe.publish(answer)
+    } catch (error) {
+      if (codeOf(error) !== 'SQLITE_BUSY') {
+        fail(error)
+        return
+      }
+      log.warn({ part: 'listen', count: queue.length }, 'database is busy')
+      planned = true
+      setTimeout(take, busyMs)
+      return
+    }
+    queue.splice(0, batch.length)
+    if (queue.length < queueLimit) readOn?.()
+    plan()
+  }
+
+  function fail(error: unknown): void {
+    stopped = true
+    failure.reject(error)
+  }
+
+  pipe.onRoom(plan)
+  pipe.client.handleMessage = (packet, done) => {
+    queue.push({ topic: packet.topic, payload: Uint8Array.from(packet.payload as Buffer) })
+    plan()
+    if (queue.length < queueLimit) return done()
+    // back-pressure: mqtt.js reads the next packet only after `done`
+    readOn = () => {
+      readOn = undefined
+      done()
+    }
+  }
+
+  return {
+    listening: listening.promise,
+    failed: failure.promise,
+    stop: async () => {
+      for (let before = -1; queue.length > 0 && queue.length !== before && !stopped; ) {
+        // what cannot be taken now was not confirmed either, and comes again
+        before = queue.length
+        take()
+      }
+      stopped = true
+      await pipe.end()
+    },
+  }
+}
+
+/** The connection: mqtt.js as a pipe, with our own pauses between attempts. */
+function makePipe(settings: ListenSettings, fail: (error: unknown) => void, subscribed: () => void) {
+  const log = settings.log.child({ part: 'listen' })
+  const client: MqttClient = mqtt.connect(settings.url, connectOptions(settings))
+  let flight = 0
+  let attempt = 0
+  let room = (): void => undefined
+
+  client.on('connect', () => {
+    attempt = 0
+    const filter = upFilter(settings.server, settings.shared)
+    client.subscribe(filter, { qos: 1 }, (error, granted) => {
+      if (error === null && granted?.every(one => one.qos !== 128)) {
+        log.info({ topic: filter }, 'listening')
+        return subscribed()
+      }
+      if (client.connected) fail(new Fault('server.refused', `broker refuses the subscription ${filter}`))
+    })
+  })
+  client.on('error', error => log.warn({ err: error, attempt }, 'broker is not reached'))
+  client.on('close', () => {
+    attempt++
+    // full jitter, so that many workers do not return at once
+    const most = Math.min(backOff.most, backOff.first * 2 ** Math.min(attempt, 10))
+    client.options.reconnectPeriod = Math.ceil(most / 2 + (Math.random() * most) / 2)
+  })
+
+  return {
+    client,
+    isFull: () => flight >= flightLimit,
+    onRoom: (then: () => void) => {
+      room = then
+    },
+    publish: ({ topic, payload }: Outgoing): void => {
+      // an answer that gets lost is asked for again (WIRE 7.10)
+      if (!client.connected) return
+      flight++
+      client.publish(topic, Buffer.from(payload), { qos: 1 }, () => {
+        flight--
+        room()
+      })
+    },
+    end: async (): Promise<void> => {
+      const until = Date.now() + stopMs
+      while (flight > 0 && client.connected && Date.now() < until) {
+        await new Promise(resolve => setTimeout(resolve, 10))
+      }
+      await client.endAsync(flight > 0 || !client.connected)
+    },
+  }
+}

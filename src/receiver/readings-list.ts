@@ -1,0 +1,121 @@
+import { type Quantity, shown } from '../reading/quantity.ts'
+import type { Flag } from '../wire/flags.ts'
+import type { Cell, Store } from './store.ts'
+
+/** A reading as `readings list --json` and `readings export` print it (docs/CLI.md). */
+export interface ReadingLine {
+  gateway: string
+  epoch: string
+  seq: number
+  device: string
+  station: string
+  band: string | null
+  /** By kind; the value is a number token with the digits that were measured. */
+  values: Record<string, { value: unknown; unit: string }>
+  /** When it was measured, UTC; resolved by a later clock-anchored event of the same boot (DESIGN 9). */
+  time: string
+  received: string
+  verdict: 'accept' | 'flag' | 'quarantine'
+  flags: Flag[]
+  notes: string[]
+  deviceTime?: string
+  deviceId?: string
+}
+
+/** Which readings are wanted. Without a verdict those that are shown as readings: accept and flag. */
+export interface ReadingFilter {
+  gateway?: string
+  device?: string
+  band?: string
+  /** Received at or after, milliseconds since 1970. */
+  since?: number
+  verdict?: 'accept' | 'flag' | 'quarantine' | 'all'
+  limit?: number
+}
+
+interface ReadingRow {
+  gateway: string
+  epoch: string
+  seq: number
+  device: string
+  station: string
+  band: string | null
+  quantities: string
+  device_time: string | null
+  device_id: string | null
+  time: number
+  received: number
+  verdict: ReadingLine['verdict']
+  notes: string
+  flags: string
+}
+
+const columns = `readings.gateway, epoch, seq, readings.device, station, band, quantities, device_time, device_id,
+  received, verdict, notes,
+  coalesce((SELECT anchors.wall + readings.mono - anchors.mono FROM anchors
+            WHERE anchors.gateway = readings.gateway AND anchors.boot = readings.boot
+              AND readings.source IN ('none', 'saved') AND readings.mono < anchors.mono), readings.wall) AS time,
+  (SELECT json_group_array(DISTINCT flag) FROM flag_acts AS raised
+   WHERE raised.reading = readings.id AND raised.act = 'raised'
+     AND NOT EXISTS (SELECT 1 FROM flag_acts WHERE about = raised.id AND act = 'released')) AS flags`
+
+/** The flags of a reading. One is marked `flag` only where another envelope claims its place. */
+function flagsOf(row: ReadingRow): Flag[] {
+  const raised = JSON.parse(row.flags) as Flag[]
+  return row.verdict === 'flag' ? [...raised, 'FORK'] : raised
+}
+
+function lineOf(row: ReadingRow): ReadingLine {
+  const quantities = JSON.parse(row.quantities) as Record<string, Quantity>
+  return {
+    gateway: row.gateway,
+    epoch: row.epoch,
+    seq: row.seq,
+    device: row.device,
+    station: row.station,
+    band: row.band,
+    values: Object.fromEntries(Object.entries(quantities).map(([kind, one]) => [kind, shown(one)])),
+    time: new Date(row.time).toISOString(),
+    received: new Date(row.received).toISOString(),
+    verdict: row.verdict,
+    flags: flagsOf(row),
+    notes: JSON.parse(row.notes) as string[],
+    ...(row.device_time === null ? {} : { deviceTime: row.device_time }),
+    ...(row.device_id === null ? {} : { deviceId: row.device_id }),
+  }
+}
+
+function conditions(filter: ReadingFilter): { where: string; cells: Cell[] } {
+  const where: string[] = []
+  const cells: Cell[] = []
+  const wants = (condition: string, cell: Cell | undefined): void => {
+    if (cell === undefined) return
+    where.push(condition)
+    cells.push(cell)
+  }
+  wants('readings.gateway GLOB ?', filter.gateway === undefined ? undefined : `${filter.gateway}*`)
+  wants('readings.device = ?', filter.device)
+  wants('band = ?', filter.band)
+  wants('received >= ?', filter.since)
+  if (filter.verdict === undefined) where.push("verdict <> 'quarantine'")
+  else if (filter.verdict !== 'all') wants('verdict = ?', filter.verdict)
+  return { where: where.length === 0 ? '1' : where.join(' AND '), cells }
+}
+
+/** The readings that fit, in the order they were received; the newest `limit` of them. */
+export function listReadings(store: Store, filter: ReadingFilter): ReadingLine[] {
+  const { where, cells } = conditions(filter)
+  const rows = store.all<ReadingRow>(
+    `SELECT ${columns} FROM readings WHERE ${where} ORDER BY id DESC LIMIT ?`,
+    ...cells,
+    filter.limit ?? -1,
+  )
+  return rows.reverse().map(lineOf)
+}
+
+/** Every reading that fits, one after the other, in the order they were received. */
+export function* eachReading(store: Store, filter: ReadingFilter): Generator<ReadingLine, void, undefined> {
+  const { where, cells } = conditions(filter)
+  const sql = `SELECT ${columns} FROM readings WHERE ${where} ORDER BY id LIMIT ?`
+  for (const row of store.each<ReadingRow>(sql, ...cells, filter.limit ?? -1)) yield lineOf(row)
+}

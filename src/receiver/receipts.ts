@@ -1,0 +1,151 @@
+import { headZero } from '../wire/chain.ts'
+import type { Holes } from '../wire/members.ts'
+import { type Sealed, signAndSeal } from '../wire/message.ts'
+import { topics } from '../wire/topics.ts'
+import type { Chain } from './chains-advance.ts'
+import type { Store } from './store.ts'
+import type { Trust } from './verify.ts'
+
+/** How much of a chain is held: every envelope up to this head, the holes apart (WIRE 7.5). */
+export interface Extent {
+  epoch: string
+  seq: number
+  head: string
+  holes: Holes
+}
+
+/** A sealed statement on its way down. */
+export interface Outgoing {
+  topic: string
+  payload: Uint8Array
+}
+
+/** Holes that one answer may list (WIRE 1.5). */
+const holesLimit = 32
+
+interface Gap {
+  id: number
+  first: number
+  top: number
+  top_head: string
+  before: string
+}
+
+/** The losses on the way from the epoch's start to a place. */
+const gapsOf = (store: Store, branch: number, seq: number): Gap[] =>
+  store.all<Gap>(
+    `WITH RECURSIVE way (id, upto) AS (
+       SELECT ?, ? UNION ALL
+       SELECT parent, min(forked, upto) FROM way JOIN branches USING (id) WHERE parent IS NOT NULL
+     )
+     SELECT lost.id, first, top, top_head, before FROM lost JOIN way ON lost.branch = way.id
+     WHERE first <= upto AND top >= first ORDER BY first`,
+    branch,
+    seq,
+  )
+
+/**
+ * Takes off a gap's upper end what was found after all. Only rows that end in the declared head are
+ * counted as found: their hash proves that they belong to this chain.
+ */
+function shrink(store: Store, chain: Omit<Chain, 'kid'>, gap: Gap): Gap {
+  let { top, top_head: head } = gap
+  for (;;) {
+    const row = store.get<{ prev: string }>(
+      'SELECT prev FROM chains WHERE gateway = ? AND epoch = ? AND seq = ? AND head = ?',
+      chain.gateway,
+      chain.epoch,
+      top,
+      head,
+    )
+    if (row === undefined || top < gap.first) break
+    top -= 1
+    head = row.prev
+  }
+  if (top === gap.top) return gap
+  store.run('UPDATE lost SET top = ?, top_head = ? WHERE id = ?', top, head, gap.id)
+  return { ...gap, top, top_head: head }
+}
+
+/** What can be confirmed at a place: itself, or an earlier one where it would take too many holes. */
+function extent(store: Store, chain: Omit<Chain, 'kid'>, branch: number, seq: number, head: string): Extent {
+  const holes: Holes = []
+  for (const gap of gapsOf(store, branch, seq).map(one => shrink(store, chain, one))) {
+    if (gap.top < gap.first) continue
+    const last = holes.at(-1)
+    if (last !== undefined && gap.first <= last[1] + 1) last[1] = Math.max(last[1], gap.top)
+    else if (holes.length < holesLimit) holes.push([gap.first, gap.top])
+    else return { epoch: chain.epoch, seq: gap.first - 1, head: gap.before, holes }
+  }
+  return { epoch: chain.epoch, seq, head, holes }
+}
+
+/** What is held of a branch, up to its tip. Inside `write`. */
+export function extentOfBranch(store: Store, branch: number): Extent & { gateway: string } {
+  const tip = store.get<{ gateway: string; epoch: string; seq: number; head: string }>(
+    'SELECT gateway, epoch, seq, head FROM branches WHERE id = ?',
+    branch,
+  )
+  if (tip === undefined) throw new Error(`branch ${branch} is gone`)
+  return { gateway: tip.gateway, ...extent(store, tip, branch, tip.seq, tip.head) }
+}
+
+/**
+ * The answer to what a gateway says of an epoch: exactly the place it names where that is held, else the
+ * end of the longest branch, else seq 0 (WIRE 7.2). Inside `write`.
+ */
+export function extentAsked(
+  store: Store,
+  chain: Chain,
+  asked: { seq: number; head: string },
+  server: string,
+): Extent {
+  const exact = store.get<{ branch: number }>(
+    'SELECT branch FROM places WHERE gateway = ? AND epoch = ? AND seq = ? AND head = ?',
+    chain.gateway,
+    chain.epoch,
+    asked.seq,
+    asked.head,
+  )
+  if (exact !== undefined) return extent(store, chain, exact.branch, asked.seq, asked.head)
+  const longest = store.get<{ id: number; seq: number; head: string }>(
+    'SELECT id, seq, head FROM branches WHERE gateway = ? AND epoch = ? ORDER BY seq DESC, id LIMIT 1',
+    chain.gateway,
+    chain.epoch,
+  )
+  if (longest !== undefined) return extent(store, chain, longest.id, longest.seq, longest.head)
+  return {
+    epoch: chain.epoch,
+    seq: 0,
+    head: headZero(chain.epoch, { gateway: chain.gateway, server, kid: chain.kid }),
+    holes: [],
+  }
+}
+
+/** Signs and seals what the server says to one of its gateways; undefined if it is no longer enrolled. */
+export function sealDown(
+  trust: Trust,
+  gateway: string,
+  type: 'receipt' | 'welcome',
+  members: object,
+): Sealed | undefined {
+  const enrolled = trust.gateway(gateway)
+  if (enrolled === undefined) return undefined
+  const { id, receipt } = trust.server
+  return signAndSeal(type, { id, key: receipt }, { id: gateway, box: enrolled.boxPublic }, members)
+}
+
+/** The receipts for what is held. To be called only after the commit that made it so (WIRE 7.5). */
+export function receiptsFor(
+  trust: Trust,
+  held: readonly (Extent & { gateway: string })[],
+  time: number,
+): Outgoing[] {
+  return held.flatMap(({ gateway, ...place }) => {
+    if (place.seq === 0) return []
+    const sealed = sealDown(trust, gateway, 'receipt', { ...place, time })
+    return sealed === undefined
+      ? []
+      : [{ topic: topics(trust.server.id, gateway).down, payload: sealed.envelope }]
+  })
+}

@@ -1,0 +1,79 @@
+import type { EventBody } from '../wire/chained.ts'
+import { takeLost } from './chains.ts'
+import { recordProposal } from './devices.ts'
+import { raise, raiseSampled } from './flags.ts'
+import { addClaim } from './readings.ts'
+import type { Store } from './store.ts'
+import type { Proven } from './verify.ts'
+
+type ProvenEvent = Proven & { type: 'event' }
+
+/** Stores an event and does what it asks for. Gives the branches whose receipt may say more. Inside `write`. */
+export function takeEvent(store: Store, event: ProvenEvent, server: string, now: number): Iterable<number> {
+  const { gateway, hash, body } = event
+  store.run(
+    `INSERT INTO events (hash, gateway, epoch, seq, event, detail, wall, received)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    hash,
+    gateway,
+    body.epoch,
+    body.seq,
+    body.event,
+    JSON.stringify(body.detail),
+    body.time.wall,
+    now,
+  )
+  switch (body.event) {
+    case 'device-proposed': {
+      const { device, driver, station } = body.detail
+      recordProposal(store.db, { gateway, device, driver, station, hash, at: now })
+      return []
+    }
+    case 'lost':
+      return takeLoss(store, gateway, body, server, now)
+    case 'reading-claimed':
+      addClaim(store, gateway, body)
+      return []
+    case 'server-unpinned': {
+      const { fingerprint, count } = body.detail
+      const detail = `${count} times a server with key ${fingerprint} answered in this one's place`
+      raiseSampled(store, { flag: 'SERVER_KEY_UNPINNED', gateway, detail, at: now })
+      return []
+    }
+    case 'clock-anchored': {
+      const { boot, mono, wall } = body.detail
+      store.run(
+        'INSERT INTO anchors (gateway, boot, mono, wall) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+        gateway,
+        boot,
+        mono,
+        wall,
+      )
+      return []
+    }
+    default:
+      // provision-test, device-removed and the intake events are remembered; nothing follows from them here
+      return []
+  }
+}
+
+/** A declared loss lets receipts pass. It is a suspicion where something is missing indeed (flag GAP). */
+function takeLoss(
+  store: Store,
+  gateway: string,
+  { epoch, kid, detail }: EventBody & { event: 'lost' },
+  server: string,
+  now: number,
+): Iterable<number> {
+  const { from, to, before, after, why } = detail
+  const told = `rows ${from} to ${to} of epoch ${detail.epoch} are declared ${why}`
+  if (detail.epoch === epoch || to < from) {
+    // a loss is declared from a later epoch; what is said from within is told, and believed no further
+    raise(store, { flag: 'GAP', gateway, detail: `${told}, from an epoch that cannot know`, at: now })
+    return []
+  }
+  const lost = { gateway, epoch: detail.epoch, kid, first: from, last: to, before, after, received: now }
+  const { missing, branches } = takeLost(store, lost, server)
+  if (missing) raise(store, { flag: 'GAP', gateway, detail: told, at: now })
+  return branches
+}

@@ -1,0 +1,104 @@
+import { hex, sha256 } from '../base/bytes.ts'
+import type { Clock } from '../base/clock.ts'
+import { nextHead } from '../wire/chain.ts'
+import { takeRow } from './chains.ts'
+import { raise, raiseSampled } from './flags.ts'
+import { addReading, markForked } from './readings.ts'
+import { extentOfBranch, type Outgoing, receiptsFor } from './receipts.ts'
+import { takeEvent } from './receive-events.ts'
+import { takeHello, takeReady } from './session.ts'
+import { count, dayOf, type Store } from './store.ts'
+import { type Doubted, type Message, type Proven, type Trust, verify } from './verify.ts'
+import { judge } from './verify-reading.ts'
+
+/** What receiving needs. */
+export interface Receiving {
+  store: Store
+  trust: Trust
+  clock: Clock
+}
+
+/** Takes messages and gives what is to be published for them. Throws what the database throws. */
+export type Receive = (batch: readonly Message[]) => Outgoing[]
+
+type Chained = Exclude<Proven, { type: 'hello' | 'ready' }>
+
+const isDoubted = (found: Proven | Doubted): found is Doubted => 'flag' in found
+
+/**
+ * Receives batches of messages: verifies each, keeps all of them in one transaction, and only when that is
+ * committed signs one receipt for each branch that grew (WIRE 12, 7.5). Any worker may get any message, in
+ * any order, twice.
+ */
+export function makeReceive({ store, trust, clock }: Receiving): Receive {
+  return batch => {
+    const found = batch.map(message => verify(message, trust))
+    const { answers, held } = store.write(() => {
+      const branches = new Set<number>()
+      const answers = found.flatMap(one => keep(one, branches))
+      return { answers, held: [...branches].map(branch => extentOfBranch(store, branch)) }
+    })
+    return [...answers, ...receiptsFor(trust, held, clock.now())]
+  }
+
+  function keep(found: Proven | Doubted, branches: Set<number>): Outgoing[] {
+    const now = clock.now()
+    if (isDoubted(found)) sample(store, found, now)
+    else if (found.type === 'hello') return takeHello(store, trust, found, now)
+    else if (found.type === 'ready') takeReady(store, found, now)
+    else for (const branch of keepChained(found, now)) branches.add(branch)
+    return []
+  }
+
+  /** Custody, whatever the verdict on what is said. Gives the branches to receipt. */
+  function keepChained(found: Chained, now: number): Iterable<number> {
+    const { gateway, hash, envelope, type } = found
+    const { epoch, seq, prev, kid } = found.body
+    const row = { gateway, epoch, kid, seq, prev, head: nextHead(prev, envelope), hash, type, envelope }
+    const { fresh, rivals, branches } = takeRow(store, { ...row, received: now }, trust.server.id)
+    if (!fresh) {
+      count(store, 'DUPLICATE', gateway, now)
+      return branches
+    }
+    const more = keepMeaning(found, now)
+    if (rivals > 0) markForked(store, gateway, epoch, seq)
+    if (rivals === 1) {
+      const detail = `two statements claim place ${seq} of epoch ${epoch}`
+      raise(store, { flag: 'FORK', gateway, detail, at: now })
+    }
+    return [...branches, ...more]
+  }
+
+  function keepMeaning(found: Chained, now: number): Iterable<number> {
+    if (found.type === 'event') return takeEvent(store, found, trust.server.id, now)
+    if (found.type === 'reading') {
+      const { gateway, hash, body } = found
+      const judgement = judge(body, trust.device(gateway, body.device))
+      addReading(store, { gateway, hash, body, judgement, received: now })
+    }
+    return []
+  }
+}
+
+/** Keeps the first samples of what was not proven, and counts the rest; the same message is kept once. */
+function sample(store: Store, { flag, gateway, why, message }: Doubted, at: number): void {
+  const hash = hex(sha256(message.payload))
+  if (store.get('SELECT 1 FROM quarantine WHERE hash = ? AND topic = ?', hash, message.topic) !== undefined) {
+    count(store, flag, gateway, at)
+    return
+  }
+  const act = raiseSampled(store, { flag, gateway, detail: why, at })
+  if (act === undefined) return
+  store.run(
+    `INSERT INTO quarantine (day, gateway, flag, hash, topic, payload, act, at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    dayOf(at),
+    gateway ?? '',
+    flag,
+    hash,
+    message.topic,
+    message.payload,
+    act,
+    at,
+  )
+}

@@ -1,0 +1,141 @@
+import { systemClock } from '../base/clock.ts'
+import { type Log, makeLog } from '../base/log.ts'
+import { notify } from '../base/notify.ts'
+import { exit, say } from '../base/output.ts'
+import { type Broker, startBroker } from './broker.ts'
+import type { Refusal } from './broker-refusals.ts'
+import { noteRefusal } from './flags.ts'
+import { type Listener, startListener } from './listen.ts'
+import { makeReceive } from './receive.ts'
+import { openRegistry, type Registry } from './registry.ts'
+import { brokerTls, clientTls, paths, readFacts } from './state.ts'
+import { openStore, type Store } from './store.ts'
+
+/** How to run a receiver. */
+export interface RunOptions {
+  /** The state folder that `init` made. */
+  state: string
+  log?: Log
+  /** Ends the receiver when aborted, as the first signal does. */
+  signal?: AbortSignal
+  /** Called once everything is up, with the embedded broker's port. */
+  onReady?: (port: number | null) => void
+}
+
+/** Refusals that say nothing proven about the name in the certificate. */
+const unproven = new Set<Refusal['reason']>(['no-tls', 'no-certificate', 'foreign-certificate'])
+
+/** What is told of a refusal: whom TLS showed, what was tried, how often. */
+function refusalDetail({ reason, detail, address, name, fingerprint, count }: Refusal): string {
+  const who =
+    fingerprint === null ? 'no certificate' : `certificate ${fingerprint.slice(0, 16)} (${name ?? 'no name'})`
+  const what = detail === '' ? reason : `${reason} ${detail}`
+  return `${what}, from ${address || 'unknown address'} with ${who}${count > 1 ? `, ${count} times` : ''}`
+}
+
+function startEmbedded(state: string, store: Store, registry: Registry, log: Log): Promise<Broker> {
+  return startBroker({
+    port: registry.facts.port,
+    tls: brokerTls(state),
+    parties: {
+      server: registry.server.id,
+      receiver: registry.facts.client,
+      isEnrolled: gateway => registry.gateway(gateway) !== undefined,
+    },
+    onRefused: refusal => {
+      const gateway = unproven.has(refusal.reason) ? null : refusal.name
+      log.warn({ part: 'broker', reason: refusal.reason, fingerprint: refusal.fingerprint }, 'refused')
+      noteRefusal(store, { gateway, detail: refusalDetail(refusal), at: refusal.at })
+    },
+  })
+}
+
+/** The host in `mqtts://host:port`, without the brackets of an IPv6 address. */
+const hostOf = (url: string): string => new URL(url).hostname.replace(/^\[|\]$/g, '')
+
+function startListening(
+  state: string,
+  store: Store,
+  registry: Registry,
+  port: number | null,
+  log: Log,
+): Listener {
+  const { facts } = registry
+  return startListener({
+    url: port === null ? facts.broker : `mqtts://127.0.0.1:${port}`,
+    host: port === null ? hostOf(facts.broker) : facts.hosts[0]!,
+    clientId: facts.client,
+    server: registry.server.id,
+    shared: port === null,
+    tls: clientTls(state),
+    receive: makeReceive({ store, trust: registry, clock: systemClock }),
+    log,
+  })
+}
+
+/**
+ * Runs the receiver until a signal. Start-up is a list, shutdown its mirror; the first signal finishes what
+ * is under way, the second stops waiting. Throws the fault that ends it.
+ */
+export async function runReceiver(options: RunOptions): Promise<void> {
+  const { state } = options
+  const log = options.log ?? makeLog('info')
+  // says what to type where there is no receiver yet, before a database is made
+  readFacts(state)
+  const ending = endOf(options.signal)
+  const store = openStore(paths(state).database)
+  try {
+    const registry = openRegistry(state, store.db)
+    const broker =
+      registry.facts.broker === 'embedded' ? await startEmbedded(state, store, registry, log) : undefined
+    try {
+      const port = broker?.port ?? null
+      const listener = startListening(state, store, registry, port, log)
+      try {
+        // the embedded broker is there or nothing works; another may be away for days
+        if (broker !== undefined) await Promise.race([listener.listening, ending.asked])
+        tellReady(registry, port)
+        options.onReady?.(port)
+        await Promise.race([ending.asked, listener.failed])
+        notify('STOPPING=1')
+      } finally {
+        await listener.stop()
+      }
+    } finally {
+      await broker?.stop()
+    }
+  } finally {
+    store.close()
+    ending.forget()
+  }
+}
+
+function tellReady(registry: Registry, port: number | null): void {
+  const where = port === null ? registry.facts.broker : `port ${port}`
+  say(`vitalgate-receiver: ready, server ${registry.server.id} on ${where}`)
+  notify('READY=1')
+}
+
+/** When to end: a signal of the system or of the caller. A second signal of the system ends at once. */
+function endOf(signal: AbortSignal | undefined): { asked: Promise<void>; forget(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let asked = false
+  const onSignal = (): void => {
+    if (asked) process.exit(exit.interrupted)
+    asked = true
+    resolve()
+  }
+  const onAbort = (): void => resolve()
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  signal?.addEventListener('abort', onAbort)
+  if (signal?.aborted === true) resolve()
+  return {
+    asked: promise,
+    forget: () => {
+      process.off('SIGINT', onSignal)
+      process.off('SIGTERM', onSignal)
+      signal?.removeEventListener('abort', onAbort)
+    },
+  }
+}

@@ -1,0 +1,110 @@
+import { hex } from '../base/bytes.ts'
+import { makeNonce, seenHash } from '../wire/session.ts'
+import { statementHash } from '../wire/statement.ts'
+import { topics } from '../wire/topics.ts'
+import { extentAsked, type Outgoing, sealDown } from './receipts.ts'
+import { count, type Store } from './store.ts'
+import type { Proven, Trust } from './verify.ts'
+
+/** Lowest gateway version that this server asks for. */
+const minVersion = '0.1.0'
+
+/** A day: as long as a hello is answered with the same bytes at least. */
+const keptMs = 86_400_000
+
+/** Sessions of a gateway that are kept however old they are. */
+const keptSessions = 64
+
+/** Above this no token of a gateway is followed: it must stay a safe integer for ever (WIRE 1.5). */
+const tokenLimit = 2 ** 52
+
+/** Answers a hello (WIRE 7.2); the same hello gets the same bytes. Inside `write`. */
+export function takeHello(
+  store: Store,
+  trust: Trust,
+  hello: Proven & { type: 'hello' },
+  now: number,
+): Outgoing[] {
+  const { gateway, body } = hello
+  const topic = topics(trust.server.id, gateway).down
+  const name = hex(statementHash(hello.statement))
+  const known = store.get<{ welcome: Uint8Array }>(
+    'SELECT welcome FROM sessions WHERE gateway = ? AND hello = ?',
+    gateway,
+    name,
+  )
+  if (known !== undefined) return [{ topic, payload: known.welcome }]
+
+  const token = nextToken(store, gateway, body.token)
+  const serverNonce = makeNonce()
+  const welcome = sealDown(trust, gateway, 'welcome', {
+    nonce: body.nonce,
+    serverNonce,
+    epochs: body.epochs.map(({ epoch, seq, head }) =>
+      extentAsked(store, { gateway, epoch, kid: body.kid }, { seq, head }, trust.server.id),
+    ),
+    status: 'ok',
+    token,
+    time: now,
+    minVersion,
+    versions: trust.versions(gateway),
+  })
+  if (welcome === undefined) return []
+  store.run(
+    `INSERT INTO sessions (gateway, hello, token, server_nonce, seen, welcome, software, drivers, versions, at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    gateway,
+    name,
+    token,
+    serverNonce,
+    seenHash(hello.statement, welcome.statement),
+    welcome.envelope,
+    body.software,
+    body.drivers,
+    JSON.stringify(body.versions),
+    now,
+  )
+  store.run(
+    `DELETE FROM sessions WHERE gateway = ? AND at < ? AND token <=
+       (SELECT token FROM sessions WHERE gateway = ? ORDER BY token DESC LIMIT 1 OFFSET ?)`,
+    gateway,
+    now - keptMs,
+    gateway,
+    keptSessions,
+  )
+  return [{ topic, payload: welcome.envelope }]
+}
+
+/**
+ * A token above all that were given, and above the gateway's: a restored server has forgotten some of its
+ * own (DESIGN 7a.9).
+ */
+function nextToken(store: Store, gateway: string, told: number): number {
+  const last = store.get<{ token: number | null }>(
+    'SELECT max(token) AS token FROM sessions WHERE gateway = ?',
+    gateway,
+  )
+  return Math.max(last?.token ?? 0, told < tokenLimit ? told : 0) + 1
+}
+
+/** Judges a ready: whether it saw the very hello and welcome of its session (WIRE 7.4). Inside `write`. */
+export function takeReady(store: Store, { gateway, body }: Proven & { type: 'ready' }, now: number): boolean {
+  const done = store.run(
+    `UPDATE sessions SET ready = coalesce(ready, ?)
+     WHERE gateway = ? AND server_nonce = ? AND token = ? AND seen = ?`,
+    now,
+    gateway,
+    body.serverNonce,
+    body.token,
+    body.seen,
+  )
+  if (done.changes === 0) count(store, 'READY_UNMATCHED', gateway, now)
+  return done.changes === 1
+}
+
+/** When a gateway last said hello, and with which software; undefined if it never did. */
+export const lastSeen = (
+  store: Store,
+  gateway: string,
+): { at: number; software: string; ready: number | null } | undefined =>
+  store.get('SELECT at, software, ready FROM sessions WHERE gateway = ? ORDER BY token DESC LIMIT 1', gateway)

@@ -1,0 +1,146 @@
+import { join } from 'node:path'
+import { z } from 'zod'
+import { unbase64url } from '../base/bytes.ts'
+import { Fault } from '../base/fault.ts'
+import { isThere, readSecretFile, readTextFile, writeFileAtomic, writeSecretFile } from '../base/files.ts'
+import { type Lock, lockKeyfile, readSecret, unlockKeyfile } from '../base/keyfile.ts'
+import { type BoxKey, boxKey, type SigningKey, signingKey } from '../wire/keys.ts'
+import { id, name, publicKey } from '../wire/members.ts'
+
+/** Where everything of a receiver lies in its state folder. */
+export const paths = (state: string) => ({
+  facts: join(state, 'receiver.json'),
+  secret: join(state, 'keyfile.secret'),
+  root: join(state, 'root.sealed'),
+  successor: join(state, 'successor.sealed'),
+  operator: join(state, 'operator.sealed'),
+  authority: join(state, 'ca.sealed'),
+  server: join(state, 'server.sealed'),
+  authorityCertificate: join(state, 'ca.pem'),
+  brokerCertificate: join(state, 'broker.pem'),
+  clientCertificate: join(state, 'client.pem'),
+  brokerKey: join(state, 'broker-key.pem'),
+  database: join(state, 'receiver.db'),
+})
+
+const factsForm = z.strictObject({
+  receiver: z.literal(1),
+  server: id,
+  root: publicKey,
+  successor: publicKey,
+  operator: name,
+  broker: z.string().max(255),
+  hosts: z.array(z.string().max(253)).min(1).max(8),
+  port: z.int().min(0).max(65_535),
+  client: z.string().max(64),
+})
+
+/** The public facts of a receiver, as `receiver.json` has them. `broker` is `embedded` or a URL. */
+export type Facts = z.infer<typeof factsForm>
+
+const seed = z.string().length(43)
+const secretForms = {
+  root: z.strictObject({ seed }),
+  successor: z.strictObject({ seed }),
+  operator: z.strictObject({ seed }),
+  authority: z.strictObject({ key: z.string() }),
+  server: z.strictObject({
+    server: id,
+    box: seed,
+    receipt: seed,
+    command: seed,
+    brokerKey: z.string(),
+    clientKey: z.string(),
+  }),
+} as const
+export type SecretName = keyof typeof secretForms
+export type Secrets<N extends SecretName> = z.infer<(typeof secretForms)[N]>
+
+/** Whether `init` has come to its end in this folder. */
+export const isInitialised = (state: string): boolean => isThere(paths(state).facts)
+
+/** The facts of an initialised receiver. Faults: `registry.missing` before `init`, `store.damaged`. */
+export function readFacts(state: string): Facts {
+  const path = paths(state).facts
+  if (!isThere(path)) {
+    throw new Fault('registry.missing', `there is no registry in ${state}`, {
+      hint: 'type: vitalgate-receiver init --host NAME, or name the folder with --state',
+    })
+  }
+  try {
+    return factsForm.parse(JSON.parse(readTextFile(path)))
+  } catch (cause) {
+    if (cause instanceof Fault) throw cause
+    throw new Fault('store.damaged', `${path} is damaged`, {
+      hint: 'restore it from a backup of the state folder',
+      cause,
+    })
+  }
+}
+
+/** Writes the facts: the last step of `init`. */
+export const writeFacts = (state: string, facts: Facts): void =>
+  writeFileAtomic(paths(state).facts, `${JSON.stringify(factsForm.parse(facts), null, 2)}\n`)
+
+/** The lock of every key file but the root's: the secret file of this folder. */
+export const ownLock = (state: string): Lock => ({ secret: readSecret(paths(state).secret) })
+
+/** Writes a key file; never called where there is one. */
+export const writeSecrets = <N extends SecretName>(
+  state: string,
+  which: N,
+  secrets: Secrets<N>,
+  lock: Lock,
+): void => writeSecretFile(paths(state)[which], lockKeyfile(secrets, lock))
+
+/** What a key file holds. Faults: `key.missing`, `key.locked`, `key.invalid`, `permission`. */
+export function readSecrets<N extends SecretName>(state: string, which: N, lock: Lock): Secrets<N> {
+  const path = paths(state)[which]
+  const held = secretForms[which].safeParse(unlockKeyfile(readSecretFile(path).toString('utf8'), lock))
+  if (!held.success) throw new Fault('key.invalid', `${path} does not hold what it should`)
+  return held.data as Secrets<N>
+}
+
+/** The signing key of a key file that holds a seed. */
+export const readSigner = (state: string, which: 'root' | 'successor' | 'operator', lock: Lock): SigningKey =>
+  signingKey(unbase64url(readSecrets(state, which, lock).seed))
+
+/** The keys with which a server opens and answers. */
+export interface ServerKeys {
+  id: string
+  box: BoxKey
+  receipt: SigningKey
+  command: SigningKey
+}
+
+/** The unlocked keys of this receiver's server. */
+export function readServerKeys(state: string): ServerKeys {
+  const held = readSecrets(state, 'server', ownLock(state))
+  return {
+    id: held.server,
+    box: boxKey(unbase64url(held.box)),
+    receipt: signingKey(unbase64url(held.receipt)),
+    command: signingKey(unbase64url(held.command)),
+  }
+}
+
+/** One end of a TLS connection: PEM texts. */
+export interface TlsEnd {
+  key: string
+  certificate: string
+  authority: string
+}
+
+/** What the embedded broker shows to gateways. */
+export const brokerTls = (state: string): TlsEnd => ({
+  key: readSecrets(state, 'server', ownLock(state)).brokerKey,
+  certificate: readTextFile(paths(state).brokerCertificate),
+  authority: readTextFile(paths(state).authorityCertificate),
+})
+
+/** What the receiver shows to the broker; its client id is `facts.client`. */
+export const clientTls = (state: string): TlsEnd => ({
+  key: readSecrets(state, 'server', ownLock(state)).clientKey,
+  certificate: readTextFile(paths(state).clientCertificate),
+  authority: readTextFile(paths(state).authorityCertificate),
+})

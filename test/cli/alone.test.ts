@@ -1,0 +1,87 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from '@jest/globals'
+import { run } from './transcript.ts'
+
+// What the program does where no daemon runs.
+const folder = mkdtempSync(join(tmpdir(), 'vitalgate-cli-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+const state = join(folder, 'state')
+mkdirSync(state)
+
+test('no daemon: exit 10 and how to start it', async () => {
+  const { code, out, err } = await run(['status', '--state', state])
+  expect([code, out]).toEqual([10, ''])
+  expect(err).toMatch(/^vitalgate: error: the daemon is not running \(no answer at .*\)\nvitalgate: hint: start it: /)
+})
+
+test('with --json a failure is one line of JSON on stderr', async () => {
+  const { code, out, err } = await run(['--json', '--state', state, 'outbox', 'stats'])
+  expect([code, out]).toEqual([10, ''])
+  expect(JSON.parse(err).error.code).toBe('control.absent')
+})
+
+test('a Node that is too old is told before anything else is loaded', async () => {
+  const old = `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'20.19.0'})`
+  const { code, err } = await run(['status'], ['--import', old])
+  expect(code).toBe(78)
+  expect(err).toMatch(/^vitalgate: error: Node\.js 20\.19\.0 is too old, 24 or newer is needed\nvitalgate: hint: /)
+})
+
+test.each([
+  [['stats'], "unknown command 'stats'"],
+  [['statsu'], 'did you mean status?'],
+  [['device', 'add', 'x'], "required option '--driver <id>' not specified"],
+  [['device', 'add', 'x', '--driver', 'a', '--port', '/b', '--station', 'c', '--option', 'd'], 'must be name=value'],
+  [['status', '--bogus'], "unknown option '--bogus'"],
+])('%j is wrong usage: exit 2', async (words, told) => {
+  const { code, out, err } = await run(words)
+  expect([code, out]).toEqual([2, ''])
+  expect(err).toContain('vitalgate: error: ')
+  expect(err).toContain(told)
+})
+
+test('help ends with exit codes and an example, and is no failure', async () => {
+  for (const words of [['--help'], ['help', 'device'], ['provision', 'accept', '--help']]) {
+    const { code, out } = await run(words)
+    expect(code).toBe(0)
+    if (words.length !== 2) expect(out).toMatch(/Exit codes: 0 done/)
+  }
+})
+
+test('config check lists every problem of configuration and devices, exit 78', async () => {
+  const config = join(folder, 'bad.toml')
+  writeFileSync(config, '[uplink]\nwindow = 0\nheartbaet = "5m"\n')
+  writeFileSync(
+    join(state, 'devices.toml'),
+    '[[device]]\nid = "a"\ndriver = "and-lin"\nport = "/dev/x"\nstation = "s"\n',
+  )
+  const { code, out, err } = await run(['config', 'check', '--state', state, '--config', config])
+  expect([code, out]).toEqual([78, ''])
+  expect(err).toContain('uplink.window: ')
+  expect(err).toContain('uplink.heartbaet: unknown name (did you mean heartbeat?)')
+  expect(err).toContain('device[0] a: no driver "and-lin" (did you mean and-line?)')
+  const broken = await run(['run', '--state', state, '--config', config])
+  expect(broken.code).toBe(78)
+  rmSync(join(state, 'devices.toml'))
+  const fine = await run(['config', 'check', '--state', state])
+  expect([fine.code, fine.out]).toEqual([0, 'configuration, devices and identity are in order\n'])
+})
+
+test('config show gives every setting in force', async () => {
+  const config = join(folder, 'good.toml')
+  writeFileSync(config, 'timezone = "UTC"\nstation.claim = "off"\n')
+  const { code, out } = await run(['config', 'show', '--json', '--config', config])
+  expect(code).toBe(0)
+  expect(JSON.parse(out)).toEqual({
+    timezone: 'UTC',
+    logLevel: 'info',
+    stationWindowMs: 180_000,
+    stationClaimMs: 0,
+    outboxQuotaBytes: 536_870_912,
+    outboxGraceMs: 604_800_000,
+    uplinkHeartbeatMs: 300_000,
+    uplinkWindow: 128,
+  })
+})

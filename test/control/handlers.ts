@@ -1,0 +1,62 @@
+import type { Handlers, Status } from '../../src/control/api.ts'
+import { Fault } from '../../src/base/fault.ts'
+
+export const status: Status = {
+  version: '0.1.0',
+  phase: 'provisioned',
+  gateway: `${'g'.repeat(25)}a`,
+  server: `${'s'.repeat(25)}a`,
+  site: 'site-1',
+  uptimeMs: 93_784_000,
+  devices: [
+    {
+      id: 'scale-1',
+      driver: 'and-line',
+      port: '/dev/ttyUSB0',
+      station: 'ward-a',
+      state: 'open',
+      lastReading: 1_700_000_000_000,
+      readings: 12,
+      faults: 1,
+      lastFault: { code: 'frame.check', message: 'parity', at: 1_699_999_990_000 },
+    },
+  ],
+  outbox: {
+    queued: 3,
+    sent: 1,
+    receipted: 40,
+    forgotten: 7,
+    bytes: 1_048_576,
+    quota: 536_870_912,
+    oldest: 1_699_999_940_000,
+  },
+  uplink: {
+    state: 'welcomed',
+    broker: 'mqtts://broker.example:8883',
+    since: 1_699_996_400_000,
+    lastReceipt: 1_700_000_055_000,
+  },
+  clock: { source: 'ntp', uncertainty: 20, wall: 1_700_000_060_000 },
+  certificate: { notAfter: 2_015_000_000_000 },
+  routeValidUntil: 1_857_000_000_000,
+  notices: [],
+}
+
+const absent = async (): Promise<never> => {
+  throw new Fault('identity.unprovisioned', 'this box has no route yet', { hint: 'provision it first' })
+}
+
+/** Handlers of a daemon that is nothing but answers; a test replaces those it is about. */
+export const fakeHandlers = (own: Partial<Handlers> = {}): Handlers => ({
+  status: async () => status,
+  request: absent,
+  accept: absent,
+  devices: async () => [],
+  addDevice: async device => ({ already: false, device }),
+  removeDevice: async ({ id }) => ({ removed: id }),
+  outbox: absent,
+  verifyOutbox: async () => ({ epochs: 1, rows: 9, problems: [], more: false }),
+  taken: async () => {},
+  verify: absent,
+  ...own,
+})

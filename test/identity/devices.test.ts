@@ -1,0 +1,105 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeEach, expect, test } from '@jest/globals'
+import { Fault } from '../../src/base/fault.ts'
+import { addDevice, type DeviceCheck, readDevices, removeDevice } from '../../src/identity/devices.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'vitalgate-devices-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+let state = ''
+let turn = 0
+beforeEach(() => {
+  turn += 1
+  state = join(folder, String(turn))
+  mkdirSync(state)
+})
+
+const scale = { id: 'scale-1', driver: 'and-line', port: '/dev/null', station: 'ward-a', options: { parity: true } }
+const cuff = { id: 'cuff', driver: 'and-line', port: '/dev/zero', station: 'ward-a', options: {} }
+const fine: DeviceCheck = () => {}
+
+const thrown = (act: () => unknown): Fault => {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof Fault) return error
+    throw error
+  }
+  throw new Error('nothing was thrown')
+}
+
+test('a device is added once, found again and removed', () => {
+  expect(readDevices(state)).toEqual([])
+  expect(addDevice(state, scale, fine).already).toBe(false)
+  expect(addDevice(state, scale, fine).already).toBe(true)
+  addDevice(state, cuff, fine)
+  expect(readDevices(state)).toEqual([scale, cuff])
+  expect(removeDevice(state, 'scale-1')).toEqual(scale)
+  expect(readDevices(state)).toEqual([cuff])
+  expect(readdirSync(state)).toEqual(['devices.toml'])
+})
+
+test('an id or a port that is taken, in whatever spelling, is refused', () => {
+  addDevice(state, scale, fine)
+  expect(thrown(() => addDevice(state, { ...cuff, id: 'scale-1' }, fine)).code).toBe('device.exists')
+  const fault = thrown(() => addDevice(state, { ...cuff, port: '/dev/../dev//null' }, fine))
+  expect([fault.code, fault.message]).toEqual([
+    'device.exists',
+    'there is already device scale-1 at port /dev/null',
+  ])
+  expect(fault.hint).toContain('vitalgate device remove scale-1')
+  expect(readDevices(state)).toEqual([scale])
+})
+
+test('a port that is not there is told, and nothing is written', () => {
+  const fault = thrown(() => addDevice(state, { ...scale, port: '/dev/ttyNONE' }, fine))
+  expect([fault.code, fault.message]).toEqual(['port.missing', 'there is no port /dev/ttyNONE'])
+  expect(fault.hint).toBeDefined()
+  expect(readdirSync(state)).toEqual([])
+})
+
+test('what the card refuses is no configuration yet', () => {
+  const strict: DeviceCheck = () => {
+    throw new Fault('config.invalid', 'options of scale-1 has 1 problem')
+  }
+  expect(thrown(() => addDevice(state, scale, strict)).code).toBe('input.invalid')
+})
+
+test.each([
+  ['id', 'Scale 1'],
+  ['port', 'ttyUSB0'],
+  ['station', ''],
+  ['options', { parity: [1] }],
+])('a device with a bad %s is refused', (member, value) => {
+  expect(thrown(() => addDevice(state, { ...scale, [member]: value }, fine)).code).toBe('input.invalid')
+})
+
+test('removing an unknown one names the nearest', () => {
+  addDevice(state, scale, fine)
+  const fault = thrown(() => removeDevice(state, 'scale-2'))
+  expect([fault.code, fault.hint]).toEqual(['device.unknown', 'did you mean scale-1?'])
+})
+
+test('a file written by hand is told all its problems: its own first, then those of the cards', () => {
+  const entry = (id: string, port: string) =>
+    `[[device]]\nid = "${id}"\ndriver = "and-line"\nport = "${port}"\nstation = "a"\n`
+  const path = join(state, 'devices.toml')
+  writeFileSync(path, entry('a', '/dev/x') + entry('a', '/dev/x'))
+  const doubled = thrown(() => readDevices(state, fine))
+  expect(doubled.code).toBe('config.invalid')
+  expect(doubled.message).toContain('device[1].id: is already that of device[0] (got "a")')
+  expect(doubled.message).toContain('device[1].port: is already that of device[0] (got "/dev/x")')
+  writeFileSync(path, entry('a', '/dev/x') + entry('b', '/dev/y'))
+  const unknown = thrown(() =>
+    readDevices(state, one => {
+      throw new Fault('driver.unknown', `no driver for ${one.id}`, { hint: 'did you mean c?' })
+    }),
+  )
+  expect(unknown.message.split('\n')).toEqual([
+    `${path} has 2 problems`,
+    '  device[0] a: no driver for a (did you mean c?)',
+    '  device[1] b: no driver for b (did you mean c?)',
+  ])
+  expect(readFileSync(path, 'utf8')).toContain('id = "b"')
+})

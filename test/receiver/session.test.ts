@@ -1,0 +1,135 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import type { Outgoing } from '../../src/receiver/receipts.ts'
+import { lastSeen } from '../../src/receiver/session.ts'
+import { verifyKey } from '../../src/wire/keys.ts'
+import { openFrom } from '../../src/wire/message.ts'
+import { seenHash } from '../../src/wire/session.ts'
+import { type Bench, bench, epochOf, gateway, morning, server, time, unchained } from './fixture.ts'
+
+let it: Bench
+beforeEach(() => {
+  it = bench()
+})
+afterEach(() => it.end())
+
+const hello = (nonce: string, members: object = {}) =>
+  unchained(gateway, 'hello', {
+    nonce: nonce.repeat(32),
+    boot: 'b'.repeat(32),
+    epochs: [],
+    token: 0,
+    software: '0.1.0',
+    drivers: 'd'.repeat(64),
+    clock: time(),
+    versions: { binding: 1, serverEntry: 1, devices: 0, revocations: 0 },
+    ...members,
+  })
+
+const opened = ([answer]: readonly Outgoing[]) =>
+  openFrom(answer!.payload, ['welcome'], {
+    iss: server.id,
+    key: verifyKey(server.receipt.publicKey),
+    aud: gateway.id,
+    box: gateway.box,
+  })
+
+test('a hello gets a welcome with its nonce, the time and the versions', () => {
+  const { body } = opened(it.receive([hello('a').message]))
+  expect(body).toMatchObject({
+    nonce: 'a'.repeat(32),
+    status: 'ok',
+    token: 1,
+    time: morning,
+    versions: { binding: 1, serverEntry: 1, devices: 1, revocations: 0 },
+  })
+})
+
+test('the same hello gets the same bytes, after a restart and from another worker as well', () => {
+  const { message } = hello('a')
+  const [first] = it.receive([message])
+  it.clock.at += 60_000
+  const [again] = it.again().receive([message])
+  expect(again!.payload).toEqual(new Uint8Array(first!.payload))
+})
+
+test('tokens rise, and above what the gateway has of a server that was restored', () => {
+  expect(opened(it.receive([hello('a').message])).body.token).toBe(1)
+  expect(opened(it.receive([hello('b').message])).body.token).toBe(2)
+  expect(opened(it.receive([hello('c', { token: 40 }).message])).body.token).toBe(41)
+  expect(opened(it.receive([hello('d', { token: 2 ** 53 - 1 }).message])).body.token).toBe(42)
+})
+
+test('the exact place that hello names is answered, though more is held', () => {
+  const epoch = epochOf(gateway, 'e1e1e1e1e1e1e1e1')
+  const said = [epoch.open(), epoch.reading(), epoch.reading()]
+  it.receive(said.map(one => one.message))
+  const epochs = [{ epoch: epoch.epoch, seq: 2, head: said[1]!.head }]
+  expect(opened(it.receive([hello('a', { epochs }).message])).body.epochs).toEqual([
+    { ...epochs[0], holes: [] },
+  ])
+})
+
+test('another place is answered with the end of what is held, an unknown epoch with seq 0 at head(0)', () => {
+  const epoch = epochOf(gateway, 'e1e1e1e1e1e1e1e1')
+  const said = [epoch.open(), epoch.reading(), epoch.reading()]
+  it.receive(said.slice(0, 2).map(one => one.message))
+  const unknown = epochOf(gateway, 'e2e2e2e2e2e2e2e2')
+  const epochs = [
+    { epoch: unknown.epoch, seq: 7, head: '7'.repeat(64) },
+    { epoch: epoch.epoch, seq: 3, head: said[2]!.head },
+  ]
+  expect(opened(it.receive([hello('a', { epochs }).message])).body.epochs).toEqual([
+    { epoch: unknown.epoch, seq: 0, head: unknown.zero, holes: [] },
+    { epoch: epoch.epoch, seq: 2, head: said[1]!.head, holes: [] },
+  ])
+})
+
+test('a hello of a place inside a hole is answered with what is missing below it', () => {
+  const epoch = epochOf(gateway, 'e1e1e1e1e1e1e1e1')
+  const said = [epoch.open(), ...Array.from({ length: 5 }, () => epoch.reading())]
+  const second = epochOf(gateway, 'e2e2e2e2e2e2e2e2')
+  const detail = {
+    epoch: epoch.epoch,
+    from: 3,
+    to: 5,
+    before: said[1]!.head,
+    after: said[4]!.head,
+    why: 'missing',
+  }
+  it.receive(
+    [said[0]!, said[1]!, said[5]!, second.open(), second.event('lost', detail), said[4]!].map(
+      one => one.message,
+    ),
+  )
+  const epochs = [{ epoch: epoch.epoch, seq: 5, head: said[4]!.head }]
+  expect(opened(it.receive([hello('a', { epochs }).message])).body.epochs).toEqual([
+    { ...epochs[0], holes: [[3, 4]] },
+  ])
+})
+
+test('a ready that saw this hello and welcome is stored, any other is counted', () => {
+  const asked = hello('a')
+  const { body, statement } = opened(it.receive([asked.message]))
+  const ready = (changes: object) =>
+    unchained(gateway, 'ready', {
+      serverNonce: body.serverNonce,
+      token: body.token,
+      seen: seenHash(asked.statement, statement),
+      ...changes,
+    }).message
+  it.receive([ready({ seen: '0'.repeat(64) }), ready({ token: 9 }), ready({ serverNonce: '0'.repeat(32) })])
+  expect(lastSeen(it.store, gateway.id)).toEqual({ at: morning, software: '0.1.0', ready: null })
+  expect(it.store.get('SELECT name, n FROM counters')).toEqual({ name: 'READY_UNMATCHED', n: 3 })
+  it.receive([ready({})])
+  expect(lastSeen(it.store, gateway.id)).toEqual({ at: morning, software: '0.1.0', ready: morning })
+})
+
+test('old sessions are forgotten, but none of the last day and never the newest', () => {
+  const nonces = Array.from({ length: 70 }, (_, at) => at.toString(16).padStart(2, '0').repeat(16))
+  const ask = (nonce: string) => it.receive([hello('a', { nonce }).message])
+  for (const nonce of nonces) ask(nonce)
+  expect(it.store.all('SELECT 1 FROM sessions')).toHaveLength(70)
+  it.clock.at += 86_400_001
+  expect(opened(ask('f'.repeat(32))).body.token).toBe(71)
+  expect(it.store.all('SELECT 1 FROM sessions')).toHaveLength(64)
+})

@@ -1,0 +1,158 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { digest, digits, type Holder, holder, partiesOf, text64 } from './forge.ts'
+import { vectorFolder } from './vector.ts'
+
+/** Who appears in tests and vectors. */
+export const gateway = holder('gateway')
+export const server = holder('server')
+export const command = holder('command')
+export const root = holder('root')
+export const operator = holder('operator')
+export const stranger = holder('stranger')
+
+/** The epoch of all samples. */
+export const epoch = '00112233aabbccdd'
+/** The boot of all samples; it also serves as a nonce. */
+export const boot = '0123456789abcdef0123456789abcdef'
+/** A hash that follows from a label, hex. */
+export const hash = (label: string): string => digits(digest(label))
+
+/** When all samples happened. */
+export const time = { wall: 1_783_760_700_000, source: 'rtc', uncertainty: 2000, boot, mono: 4_200_000 }
+/** Parties of what the gateway says. */
+export const up = partiesOf(gateway, server)
+/** Parties of what the server says. */
+export const down = partiesOf(server, gateway)
+const chained = { ...up, epoch, seq: 2, prev: hash('prev'), time }
+const versions = { binding: 1, serverEntry: 2, devices: 3, revocations: 0 }
+
+/** A reading with the members that must be there. */
+export const reading = {
+  ...chained,
+  station: 'room-12',
+  device: 'scale.1',
+  driver: { id: 'and-line', revision: 1, hash: hash('driver') },
+  link: { kind: 'serial', check: 'parity' },
+  raw: '53542c47532c2b3030373234302c6b670d0a',
+  values: { 'body-weight': { n: 7240, s: 2, u: 'kg' } },
+  notes: ['unattributed'],
+}
+
+/** A reading with every member that may be there. */
+export const fullReading = {
+  ...reading,
+  device: 'cuff-1',
+  link: { kind: 'ble', check: 'none', bonded: true, encrypted: false },
+  values: {
+    systolic: { n: 120, s: 0, u: 'mm[Hg]' },
+    diastolic: { n: 80, s: 0, u: 'mm[Hg]' },
+    'pulse-rate': { n: 64, s: 0, u: '/min' },
+  },
+  deviceTime: '2026-07-11T09:05',
+  deviceId: 'ID 0 1',
+  attribution: { band: 'BAND 0001', scannedMono: 4_199_000 },
+  notes: ['unguarded-frame', 'time-unsynced'],
+}
+
+/** The details of every event (WIRE 6.4). */
+export const events: Record<string, object> = {
+  'provision-test': { nonce: boot },
+  'device-proposed': {
+    device: 'cuff-1',
+    driver: 'omron-hbp9030',
+    station: 'room-12',
+    link: 'serial',
+    options: hash('options'),
+  },
+  'device-removed': { device: 'cuff-1' },
+  'reading-claimed': { epoch, seq: 2, band: 'BAND 0001', scannedMono: 4_300_000 },
+  lost: { epoch, from: 3, to: 5, before: hash('before'), after: hash('after'), why: 'missing' },
+  'server-unpinned': { fingerprint: hash('certificate'), since: 1_783_760_700_000, count: 1 },
+  'intake-near-full': { used: 90, quota: 100 },
+  'intake-refused': { used: 100, quota: 100 },
+  'clock-anchored': { boot, mono: 1000, wall: 1_783_760_700_000 },
+}
+
+/** The body of an event of this name. */
+export const eventBody = (event: string): object => ({ ...chained, event, detail: events[event] })
+
+/** One valid body of every sealed type. */
+export const sealed: Record<string, object> = {
+  'epoch-open': {
+    ...chained,
+    before: { epoch: '0000000000000001', seq: 41, head: hash('before') },
+    why: 'start',
+    software: '0.1.0',
+  },
+  reading,
+  event: eventBody('provision-test'),
+  result: { ...chained, intent: boot, outcome: 'done', detail: { rows: 3, ok: true, why: '' } },
+  hello: {
+    ...up,
+    nonce: boot,
+    boot,
+    epochs: [{ epoch, seq: 2, head: hash('head') }],
+    token: 0,
+    software: '0.1.0',
+    drivers: hash('drivers'),
+    clock: time,
+    versions,
+  },
+  welcome: {
+    ...down,
+    nonce: boot,
+    serverNonce: boot,
+    epochs: [{ epoch, seq: 2, head: hash('head'), holes: [[1, 1]] }],
+    status: 'ok',
+    token: 1,
+    time: 1_783_760_700_100,
+    minVersion: '0.1.0',
+    versions,
+  },
+  ready: { ...up, serverNonce: boot, token: 1, seen: hash('seen') },
+  receipt: { ...down, epoch, seq: 2, head: hash('head'), holes: [], time: 1_783_760_700_200 },
+}
+
+/** A PEM text that lies beside the vectors. */
+export const pem = (file: string): string => readFileSync(new URL(file, vectorFolder), 'utf8')
+
+/** H(SubjectPublicKeyInfo) of the gateway's TLS key (WIRE 9.1). */
+export const tlsHash = digits(
+  digest(new X509Certificate(pem('gateway.pem')).publicKey.export({ format: 'der', type: 'spki' })),
+)
+
+const sign64 = (one: Holder): string => text64(one.sign.publicKey)
+const box64 = (one: Holder): string => text64(one.box.publicKey)
+
+/** One valid body of every registry type. */
+export const registry: Record<string, object> = {
+  binding: {
+    kid: root.kid,
+    gateway: gateway.id,
+    server: server.id,
+    version: 1,
+    site: 'elm-house',
+    keys: { sign: sign64(gateway), box: box64(gateway), tls: tlsHash },
+    since: 1_783_000_000_000,
+  },
+  'server-entry': {
+    kid: root.kid,
+    server: server.id,
+    version: 2,
+    keys: { box: box64(server), receipt: sign64(server), command: sign64(command) },
+    brokers: ['mqtts://broker.example:8883', 'mqtts://[2001:db8::1]:8883'],
+    ca: [pem('ca.pem')],
+    pins: [hash('pin')],
+    from: 1_783_000_000_000,
+    until: 1_815_000_000_000,
+  },
+  operator: { kid: root.kid, operator: 'anne', key: sign64(operator), since: 1_783_000_000_000 },
+  'device-list': {
+    kid: operator.kid,
+    gateway: gateway.id,
+    version: 1,
+    before: null,
+    devices: [{ device: 'cuff-1', driver: 'omron-hbp9030', station: 'room-12', proposal: hash('proposal') }],
+  },
+}
