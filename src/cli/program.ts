@@ -55,10 +55,26 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 10 daemon not runni
 
 Example: vitalgate status`
 
-/** Usage errors are thrown, and told like every other fault. */
-function strict(command: Command): Command {
-  command.exitOverride().configureOutput({ outputError: () => {} })
-  for (const under of command.commands) strict(under)
+const globals = [
+  ['--state <dir>', `folder of the box's state (default: ${defaultState})`],
+  ['--config <file>', `configuration (default: ${defaultConfig}, which may be absent)`],
+  ['--json', 'print data as JSON, one object per line'],
+] as const
+
+/**
+ * Every command takes the global options in every place: each gets those that it has not declared itself.
+ * Usage errors are thrown, and told like every other fault.
+ */
+function complete(command: Command): Command {
+  for (const [flags, tells] of globals) {
+    const declared = command.options.some(one => flags.startsWith(String(one.long)))
+    if (!declared) command.option(flags, tells)
+  }
+  command
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+  for (const under of command.commands) complete(under)
   return command
 }
 
@@ -66,15 +82,15 @@ async function build(words: readonly string[]): Promise<Command> {
   const program = new Command('vitalgate')
     .description('Carries vital signs from bedside devices to the server that may receive them.')
     .version(software())
-    .option('--state <dir>', `folder of the box's state (default: ${defaultState})`)
-    .option('--config <file>', `configuration (default: ${defaultConfig}, which may be absent)`)
-    .option('--json', 'print data as JSON, one object per line')
     .addHelpText('after', exits)
+    .hook('preAction', (_, acting) => {
+      if (acting.optsWithGlobals<{ json?: true }>().json === true) acting.setOptionValue('json', true)
+    })
   const asked = askedFor(words)
   for (const [name, { tells, load }] of Object.entries(commands)) {
     program.addCommand(name === asked ? await load() : new Command(name).description(tells))
   }
-  return strict(program)
+  return complete(program)
 }
 
 /** Runs one command line; the exit code. Faults are thrown. */

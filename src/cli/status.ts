@@ -34,7 +34,9 @@ function uplinkLine({ state, broker, since }: Status['uplink'], now: number): st
 
 function outboxLine({ queued, receipted, bytes, quota, oldest }: Status['outbox'], now: number): string {
   const waiting =
-    queued === 0 ? 'nothing waits' : `${queued} wait for a receipt, the oldest since ${ago(oldest, now)}`
+    queued === 0
+      ? 'nothing waits'
+      : `${queued} wait for a receipt, the oldest for ${oldest === null ? '0 s' : span(now - oldest)}`
   const room = quota === 0 ? '' : `; ${mebibytes(bytes)} of ${mebibytes(quota)}`
   return `${waiting}; ${receipted} signed for and still kept${room}`
 }

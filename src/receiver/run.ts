@@ -30,7 +30,7 @@ function refusalDetail({ reason, detail, address, name, fingerprint, count }: Re
   const who =
     fingerprint === null ? 'no certificate' : `certificate ${fingerprint.slice(0, 16)} (${name ?? 'no name'})`
   const what = detail === '' ? reason : `${reason} ${detail}`
-  return `${what}, from ${address || 'unknown address'} with ${who}${count > 1 ? `, ${count} times` : ''}`
+  return `${what}, from ${address.replace(/^::ffff:/, '') || 'unknown address'} with ${who}${count > 1 ? `, ${count} times` : ''}`
 }
 
 function startEmbedded(state: string, store: Store, registry: Registry, log: Log): Promise<Broker> {

@@ -26,7 +26,10 @@ test.each(['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const)(
       taken('trace', log => {
         const values = { weight: canary }
         for (const one of [log, log.child({ band: canary, part: 'x', values })]) {
-          one[level]({ band: canary, values, raw: canary, frame: canary, resident: canary, seed: canary }, 'taken')
+          one[level](
+            { band: canary, values, raw: canary, frame: canary, resident: canary, seed: canary },
+            'taken',
+          )
           one[level]({ seq: values, device: { band: canary }, newField: canary, key: canary }, 'taken')
           one[level]({ err: new Error(canary) }, 'failed')
           one[level](new Error(canary))

@@ -29,7 +29,17 @@ test.each([
 ])('systemd is told over %s, by the program itself', (_, name) => {
   const said = execFileSync(
     '/usr/bin/perl',
-    ['-e', listener, name, join(root, 'scripts/node'), '--input-type=module', '-e', script, 'x', 'an argument'],
+    [
+      '-e',
+      listener,
+      name,
+      join(root, 'scripts/node'),
+      '--input-type=module',
+      '-e',
+      script,
+      'x',
+      'an argument',
+    ],
     { encoding: 'utf8' },
   )
   expect(said.split('\n')).toEqual(['true true undefined an argument', 'READY=1', 'STOPPING=1', ''])

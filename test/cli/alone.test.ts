@@ -13,7 +13,9 @@ mkdirSync(state)
 test('no daemon: exit 10 and how to start it', async () => {
   const { code, out, err } = await run(['status', '--state', state])
   expect([code, out]).toEqual([10, ''])
-  expect(err).toMatch(/^vitalgate: error: the daemon is not running \(no answer at .*\)\nvitalgate: hint: start it: /)
+  expect(err).toMatch(
+    /^vitalgate: error: the daemon is not running \(no answer at .*\)\nvitalgate: hint: start it: /,
+  )
 })
 
 test('with --json a failure is one line of JSON on stderr', async () => {
@@ -26,14 +28,19 @@ test('a Node that is too old is told before anything else is loaded', async () =
   const old = `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'20.19.0'})`
   const { code, err } = await run(['status'], ['--import', old])
   expect(code).toBe(78)
-  expect(err).toMatch(/^vitalgate: error: Node\.js 20\.19\.0 is too old, 24 or newer is needed\nvitalgate: hint: /)
+  expect(err).toMatch(
+    /^vitalgate: error: Node\.js 20\.19\.0 is too old, 24 or newer is needed\nvitalgate: hint: /,
+  )
 })
 
 test.each([
   [['stats'], "unknown command 'stats'"],
   [['statsu'], 'did you mean status?'],
   [['device', 'add', 'x'], "required option '--driver <id>' not specified"],
-  [['device', 'add', 'x', '--driver', 'a', '--port', '/b', '--station', 'c', '--option', 'd'], 'must be name=value'],
+  [
+    ['device', 'add', 'x', '--driver', 'a', '--port', '/b', '--station', 'c', '--option', 'd'],
+    'must be name=value',
+  ],
   [['status', '--bogus'], "unknown option '--bogus'"],
 ])('%j is wrong usage: exit 2', async (words, told) => {
   const { code, out, err } = await run(words)

@@ -74,11 +74,17 @@ test('provisioning by file: request, its words, accept with the root words, each
   const statement = unpublish(JSON.parse(readFileSync(file, 'utf8')))
   const { keys } = JSON.parse(Buffer.from(statement.body).toString()) as Request
   const request = verifyRegistry('request', statement, verifyKey(unbase64url(keys.sign)))
-  expect(first.err).toMatch(new RegExp(`^gateway ${request.gateway}\nrequest written to ${file}\n\n {2}(\\w+ ){5}\\w+\n`))
+  expect(first.err).toMatch(
+    new RegExp(`^gateway ${request.gateway}\nrequest written to ${file}\n\n {2}(\\w+ ){5}\\w+\n`),
+  )
   const again = await vitalgate('provision', 'request', '--json')
   expect(again.code).toBe(0)
   const told = JSON.parse(again.out)
-  expect([told.already, told.gateway, told.request]).toEqual([true, request.gateway, readFileSync(file, 'utf8')])
+  expect([told.already, told.gateway, told.request]).toEqual([
+    true,
+    request.gateway,
+    readFileSync(file, 'utf8'),
+  ])
   expect(first.err).toContain(`\n  ${told.words.join(' ')}\n`)
 
   const bundle = join(folder, 'bundle.json')
@@ -90,7 +96,9 @@ test('provisioning by file: request, its words, accept with the root words, each
   ])
   const wrong = await vitalgate('provision', 'accept', bundle, '--root-words', 'six words that are not right')
   expect(wrong.code).toBe(1)
-  expect(wrong.err).toContain("error: the words are not those of the bundle's registry root\nvitalgate: hint: ")
+  expect(wrong.err).toContain(
+    "error: the words are not those of the bundle's registry root\nvitalgate: hint: ",
+  )
   const foreign = join(folder, 'foreign.json')
   writeFileSync(foreign, JSON.stringify(makeBundle(registry, request, { gateway: serverId })))
   const words = rootWords(registry.root.publicKey).join(' ')
@@ -99,7 +107,10 @@ test('provisioning by file: request, its words, accept with the root words, each
   expect(theirs.err).toMatch(/error: the bundle is for gateway c+a, this is \w+\nvitalgate: hint: /)
   const done = await vitalgate('provision', 'accept', bundle, '--root-words', words)
   expect([done.code, done.err]).toEqual([0, 'last step: vitalgate provision verify\n'])
-  expect(done.out.split('\n').slice(0, 2)).toEqual(['bundle accepted', `gateway ${request.gateway}, site site-1`])
+  expect(done.out.split('\n').slice(0, 2)).toEqual([
+    'bundle accepted',
+    `gateway ${request.gateway}, site site-1`,
+  ])
   const twice = await vitalgate('provision', 'accept', bundle)
   expect([twice.code, twice.out.split('\n')[0]]).toEqual([0, 'this bundle was already accepted'])
   expect(base64url(registry.root.publicKey)).toBe(JSON.parse(readFileSync(bundle, 'utf8')).root)
@@ -111,7 +122,11 @@ test('provision verify tells the outcome, or why not', async () => {
     send({ outcome: { already: false, gateway: 'g', server: 's', roundTripMs: 12 } })
   }
   const done = await vitalgate('provision', 'verify')
-  expect([done.code, done.out, done.err]).toEqual([0, 'provisioned: server s signed for a test in 12 ms\n', ''])
+  expect([done.code, done.out, done.err]).toEqual([
+    0,
+    'provisioned: server s signed for a test in 12 ms\n',
+    '',
+  ])
   own.verify = async send => {
     send({ step: 'connecting', detail: 'x' })
     throw new Fault('server.refused', 'the server holds this box', { hint: 'ask the operator' })
@@ -143,15 +158,47 @@ test('devices: added with the choices of the card, listed, refused with a hint, 
     station: 'ward-a',
     options: { parity: true },
   })
-  const missing = await vitalgate('device', 'add', 'b', '--driver', 'and-line', '--port', '/dev/ttyNONE', '--station', 's')
+  const missing = await vitalgate(
+    'device',
+    'add',
+    'b',
+    '--driver',
+    'and-line',
+    '--port',
+    '/dev/ttyNONE',
+    '--station',
+    's',
+  )
   expect(missing.code).toBe(1)
   expect(missing.err).toMatch(/^vitalgate: error: there is no port \/dev\/ttyNONE\nvitalgate: hint: /)
-  const unknown = await vitalgate('device', 'add', 'b', '--driver', 'and-lin', '--port', '/dev/zero', '--station', 's')
+  const unknown = await vitalgate(
+    'device',
+    'add',
+    'b',
+    '--driver',
+    'and-lin',
+    '--port',
+    '/dev/zero',
+    '--station',
+    's',
+  )
   expect([unknown.code, unknown.err]).toEqual([
     1,
     'vitalgate: error: no driver "and-lin"\nvitalgate: hint: did you mean and-line?\n',
   ])
-  const option = await vitalgate('device', 'add', 'b', '--driver', 'and-line', '--port', '/dev/zero', '--station', 's', '--option', 'parity=maybe')
+  const option = await vitalgate(
+    'device',
+    'add',
+    'b',
+    '--driver',
+    'and-line',
+    '--port',
+    '/dev/zero',
+    '--station',
+    's',
+    '--option',
+    'parity=maybe',
+  )
   expect(option.code).toBe(1)
   expect(option.err).toContain('parity: must be one of')
   const removed = await vitalgate('device', 'remove', 'scale-1')
@@ -167,12 +214,12 @@ gateway      ${'g'.repeat(25)}a
 server       ${'s'.repeat(25)}a (site site-1)
 uplink       connected, the server has proved its key (for 1 h 1 min), mqtts://broker.example:8883
 receipt      5 s ago
-outbox       3 wait for a receipt, the oldest since 2 min ago; 40 signed for and still kept; 1.0 MiB of 512.0 MiB
+outbox       3 wait for a receipt, the oldest for 2 min; 40 signed for and still kept; 1.0 MiB of 512.0 MiB
 clock        synchronised (ntp)
 certificate  until 2033-11-07
 route        until 2028-11-05
 
-DEVICE   STATE  STATION  READINGS  LAST       FAULTS  LAST FAULT                DRIVER AND PORT
+DEVICE   STATE  STATION  READINGS  LAST       FAULTS  LAST FAULT                  DRIVER AND PORT
 scale-1  open   ward-a   12        1 min ago  1       frame.check 1 min 10 s ago  and-line at /dev/ttyUSB0
 `)
   expect(JSON.parse((await vitalgate('status', '--json')).out)).toEqual(status)

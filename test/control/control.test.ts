@@ -74,9 +74,9 @@ test('a fault of the daemon is the fault of the client, with code, message and h
     'this box has no route yet',
     'provision it first',
   ])
-  expect((await fault(client.follow('verify').then(lines => lines[Symbol.asyncIterator]().next()))).code).toBe(
-    'identity.unprovisioned',
-  )
+  expect(
+    (await fault(client.follow('verify').then(lines => lines[Symbol.asyncIterator]().next()))).code,
+  ).toBe('identity.unprovisioned')
 })
 
 test('a bug is told to the daemon, and nothing of it to the client', async () => {
@@ -108,7 +108,13 @@ test.each([
   expect(bugs).toEqual([])
 })
 
-const one = (seq: number): Taken => ({ device: 'scale-1', hash: 'ab'.repeat(32), epoch: '00'.repeat(8), seq, at: 1 })
+const one = (seq: number): Taken => ({
+  device: 'scale-1',
+  hash: 'ab'.repeat(32),
+  epoch: '00'.repeat(8),
+  seq,
+  at: 1,
+})
 
 test('whoever follows misses nothing that was taken after the stream began', async () => {
   let say: (line: Taken) => void = () => {}

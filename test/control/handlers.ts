@@ -1,5 +1,5 @@
-import type { Handlers, Status } from '../../src/control/api.ts'
 import { Fault } from '../../src/base/fault.ts'
+import type { Handlers, Status } from '../../src/control/api.ts'
 
 export const status: Status = {
   version: '0.1.0',

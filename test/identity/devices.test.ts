@@ -15,7 +15,13 @@ beforeEach(() => {
   mkdirSync(state)
 })
 
-const scale = { id: 'scale-1', driver: 'and-line', port: '/dev/null', station: 'ward-a', options: { parity: true } }
+const scale = {
+  id: 'scale-1',
+  driver: 'and-line',
+  port: '/dev/null',
+  station: 'ward-a',
+  options: { parity: true },
+}
 const cuff = { id: 'cuff', driver: 'and-line', port: '/dev/zero', station: 'ward-a', options: {} }
 const fine: DeviceCheck = () => {}
 

@@ -63,9 +63,13 @@ test('a request proves all three keys, and asked again it is the same', async ()
   const request = bodyOf(first.identity.request)
   expect(request.gateway).toMatch(/^[a-z2-7]{26}$/)
   writeFileSync(join(state, 'csr'), request.csr)
-  const said = execFileSync('openssl', ['req', '-in', join(state, 'csr'), '-noout', '-verify', '-subject', '-text'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  }).toString()
+  const said = execFileSync(
+    'openssl',
+    ['req', '-in', join(state, 'csr'), '-noout', '-verify', '-subject', '-text'],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  ).toString()
   expect(said).toMatch(new RegExp(`subject=CN ?= ?${request.gateway}\n`))
   expect(said).toContain('P-256')
   const again = await makeRequest(state, { ...facts, hardware: 'moved' })
@@ -76,7 +80,8 @@ test('a request proves all three keys, and asked again it is the same', async ()
 test('secrets are for their owner only, and public files hold none of them', async () => {
   const { state } = await requested()
   expect(statSync(state).mode & 0o777).toBe(0o700)
-  for (const name of ['keys.sealed', 'keyfile.secret']) expect(statSync(join(state, name)).mode & 0o777).toBe(0o600)
+  for (const name of ['keys.sealed', 'keyfile.secret'])
+    expect(statSync(join(state, name)).mode & 0o777).toBe(0o600)
   const identity = loadIdentity(state)
   if (identity.phase === 'fresh') throw new Error('no keys')
   for (const name of readdirSync(state)) {
@@ -116,7 +121,11 @@ folders.push(other.folder)
 test.each<[string, Wishes | ((text: string) => string), string]>([
   ['is no JSON', text => text.slice(0, -5), 'bundle.invalid'],
   ['has an unknown member', text => text.replace('{', '{"more":1,'), 'bundle.invalid'],
-  ['has a root of small order', text => text.replace(/"root":"[^"]*"/, `"root":"${'A'.repeat(43)}"`), 'bundle.invalid'],
+  [
+    'has a root of small order',
+    text => text.replace(/"root":"[^"]*"/, `"root":"${'A'.repeat(43)}"`),
+    'bundle.invalid',
+  ],
   ['is for another gateway', { gateway: `${'d'.repeat(25)}a` }, 'bundle.foreign'],
   ['binds another signing key', { keys: { sign: publicText('ed25519') } }, 'bundle.foreign'],
   ['binds another box key', { keys: { box: publicText('x25519') } }, 'bundle.foreign'],
@@ -166,7 +175,8 @@ test('the root is believed only by its words, a successor only by its own', asyn
 
 test('versions only rise, one version is one statement, and the server stays', async () => {
   const { state, request } = await requested()
-  const accept = (wishes: Wishes) => codeThrown(() => acceptBundle(state, bundleText(request, wishes), undefined))
+  const accept = (wishes: Wishes) =>
+    codeThrown(() => acceptBundle(state, bundleText(request, wishes), undefined))
   acceptBundle(state, bundleText(request, { bindingVersion: 3, entryVersion: 5 }), words)
   expect(accept({ bindingVersion: 2, entryVersion: 6 })).toBe('route.refused')
   expect(accept({ bindingVersion: 3, entryVersion: 4 })).toBe('route.refused')

@@ -22,7 +22,9 @@ export function makeRegistry(): StandIn {
   const folder = mkdtempSync(join(tmpdir(), 'vitalgate-registry-'))
   openssl(
     folder,
-    ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 30'.split(' '),
+    ...'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 30'.split(
+      ' ',
+    ),
     '-subj',
     '/CN=test ca',
     '-addext',
@@ -38,7 +40,9 @@ export function certify({ folder }: StandIn, csr: string): string {
   writeFileSync(join(folder, 'ext'), 'extendedKeyUsage=clientAuth\nbasicConstraints=critical,CA:FALSE\n')
   openssl(
     folder,
-    ...'x509 -req -in box.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out box.pem -days 3650 -extfile ext'.split(' '),
+    ...'x509 -req -in box.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out box.pem -days 3650 -extfile ext'.split(
+      ' ',
+    ),
   )
   return readFileSync(join(folder, 'box.pem'), 'utf8')
 }

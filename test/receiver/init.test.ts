@@ -14,7 +14,14 @@ import { rootWords } from '../../src/wire/words.ts'
 const folder = mkdtempSync(join(tmpdir(), 'vitalgate-init-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const now = 1_780_000_000_000
-const plan: Plan = { hosts: ['localhost', '::1'], port: 8883, broker: 'embedded', operator: 'operator', now }
+const plan: Plan = {
+  hosts: ['localhost', '::1'],
+  port: 8883,
+  broker: 'embedded',
+  announced: [],
+  operator: 'operator',
+  now,
+}
 const passphrase = async () => 'correct horse battery'
 
 test('init makes a registry that verifies under its root, and done again changes nothing', async () => {
@@ -112,5 +119,13 @@ test('with a broker of your own its key is laid out for it, readable by the owne
   expect(statSync(join(state, 'broker-key.pem')).mode & 0o777).toBe(0o600)
   const store = openStore(join(state, 'receiver.db'))
   expect(openRegistry(state, store.db).entry().brokers).toEqual(['mqtts://mq.example.org:8884'])
+  store.close()
+})
+
+test('an announced address is told to gateways in place of the broker as it stands', async () => {
+  const state = join(folder, 'announced')
+  await initialise(state, { ...plan, announced: ['mqtts://router.example.org:9000'] }, passphrase)
+  const store = openStore(join(state, 'receiver.db'))
+  expect(openRegistry(state, store.db).entry().brokers).toEqual(['mqtts://router.example.org:9000'])
   store.close()
 })

@@ -1,28 +1,12 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { concat, hex } from '../../src/base/bytes.ts'
-import { type Message, policy } from '../../src/receiver/verify.ts'
+import { hex } from '../../src/base/bytes.ts'
 import { nextHead } from '../../src/wire/chain.ts'
-import { pack, seal, unpack } from '../../src/wire/envelope.ts'
-import { boxKey, boxPublic, signingKey } from '../../src/wire/keys.ts'
+import { pack, unpack } from '../../src/wire/envelope.ts'
+import { signingKey } from '../../src/wire/keys.ts'
 import { signAndSeal } from '../../src/wire/message.ts'
-import { signStatement } from '../../src/wire/statement.ts'
-import { topics } from '../../src/wire/topics.ts'
-import {
-  type Bench,
-  bench,
-  epochOf,
-  from,
-  gateway,
-  holder,
-  other,
-  pressure,
-  receipts,
-  server,
-  time,
-  to,
-  unchained,
-} from './fixture.ts'
+import { type Bench, bench, epochOf, gateway, pressure, receipts, server, time, to } from './fixture.ts'
+import { opening, place, up } from './receive-fixture.ts'
 
 let it: Bench
 beforeEach(() => {
@@ -36,47 +20,6 @@ const flagged = () =>
   )
 const readings = () =>
   it.store.all<{ verdict: string; notes: string }>('SELECT verdict, notes FROM readings ORDER BY id')
-const sampled = () => it.store.all<{ flag: string }>('SELECT flag FROM quarantine').map(one => one.flag)
-
-const up = (who = gateway) => topics(server.id, who.id).up
-const place = { epoch: 'e1e1e1e1e1e1e1e1', seq: 1 }
-
-/** The parties of a body from the gateway to the server, some of them changed. */
-const body = (changes: object, members: object = {}) => ({
-  iss: gateway.id,
-  kid: gateway.key.kid,
-  aud: server.id,
-  akid: server.box.kid,
-  ...changes,
-  ...members,
-})
-
-/** A message of any type and body, signed and sealed without looking at what it says. */
-const message = (
-  type: string,
-  value: object,
-  key = gateway.key,
-  topic = up(),
-  box = server.box,
-): Message => ({
-  topic,
-  payload: pack({ ...place, envelope: seal(signStatement(type, value, key), boxPublic(box.publicKey)) }),
-})
-
-const hello = {
-  nonce: 'a'.repeat(32),
-  boot: 'b'.repeat(32),
-  epochs: [],
-  token: 0,
-  software: '0.1.0',
-  drivers: 'd'.repeat(64),
-  clock: time(),
-  versions: { binding: 1, serverEntry: 1, devices: 0, revocations: 0 },
-}
-
-const opening = () => epochOf(gateway, place.epoch).open()
-const stranger = holder(0x30)
-
 test('an honest reading is accepted with its notes and digits, and no flag', () => {
   const epoch = epochOf(gateway, place.epoch)
   const weight = { 'body-weight': { n: 7240, s: 2, u: 'kg' } }
@@ -108,156 +51,6 @@ test.each([
   it.receive([epoch.open().message, epoch.say('reading', said).message])
   expect(readings()).toEqual([{ verdict: 'accept', notes: JSON.stringify([note]) }])
   expect(flagged()).toEqual([])
-})
-
-/** WIRE 12: what is wrong, as what it is flagged, and whether its gateway is known. */
-const refused: [what: string, flag: string, known: boolean, make: () => Message][] = [
-  ['an empty payload', 'MALFORMED', false, () => ({ topic: up(), payload: new Uint8Array(0) })],
-  ['17,000 bytes', 'MALFORMED', false, () => ({ topic: up(), payload: new Uint8Array(17_000) })],
-  [
-    'another magic',
-    'MALFORMED',
-    false,
-    () => ({ topic: up(), payload: opening().message.payload.with(16, 0x58) as Uint8Array }),
-  ],
-  [
-    'a gateway that is not enrolled',
-    'UNKNOWN_KEY',
-    false,
-    () => ({ ...opening().message, topic: up(stranger) }),
-  ],
-  [
-    'a topic of another server',
-    'UNKNOWN_KEY',
-    false,
-    () => ({ ...opening().message, topic: topics(stranger.id, gateway.id).up }),
-  ],
-  ['a topic that is none', 'UNKNOWN_KEY', false, () => ({ ...opening().message, topic: 'vitalgate/2/x' })],
-  [
-    'sealed to another server',
-    'WRONG_AUDIENCE',
-    true,
-    () => message('epoch-open', body({}), gateway.key, up(), boxKey(new Uint8Array(32).fill(99))),
-  ],
-  [
-    'a bit flipped in the box',
-    'MALFORMED',
-    true,
-    () => {
-      const { message } = opening()
-      return { ...message, payload: message.payload.with(-1, message.payload.at(-1)! ^ 1) as Uint8Array }
-    },
-  ],
-  ['a receipt sent up', 'WRONG_TYPE', true, () => message('receipt', body({}))],
-  ['a type nobody knows', 'WRONG_TYPE', true, () => message('gossip', body({}))],
-  ['no parties', 'MALFORMED', true, () => message('reading', { iss: gateway.id })],
-  [
-    'the envelope of another gateway',
-    'TOPIC_MISMATCH',
-    true,
-    () => ({ ...epochOf(other, place.epoch).open().message, topic: up() }),
-  ],
-  [
-    'meant for another server, sealed again to this one',
-    'WRONG_AUDIENCE',
-    true,
-    () => message('reading', body({ aud: stranger.id })),
-  ],
-  ['another akid inside', 'WRONG_AUDIENCE', true, () => message('reading', body({ akid: '0'.repeat(16) }))],
-  [
-    'signed by an unknown key',
-    'UNKNOWN_KEY',
-    true,
-    () => message('reading', body({ kid: stranger.key.kid }), stranger.key),
-  ],
-  [
-    'signed by another key under a bound name',
-    'BAD_SIG',
-    true,
-    () => message('reading', body({}), stranger.key),
-  ],
-  ['a member too many', 'MALFORMED', true, () => message('ready', body({}, { extra: 1 }))],
-  [
-    'a value in a foreign unit',
-    'MALFORMED',
-    true,
-    () =>
-      message(
-        'reading',
-        body(
-          {},
-          {
-            ...pressure,
-            ...place,
-            seq: 2,
-            prev: '0'.repeat(64),
-            time: time(),
-            values: { 'body-weight': { n: 160, s: 0, u: 'lb' } },
-          },
-        ),
-      ),
-  ],
-  [
-    'an epoch that begins with a reading',
-    'MALFORMED',
-    true,
-    () => epochOf(gateway, place.epoch).reading().message,
-  ],
-  [
-    'an epoch that does not begin at its head(0)',
-    'MALFORMED',
-    true,
-    () =>
-      message(
-        'epoch-open',
-        body({}, { ...place, prev: '0'.repeat(64), time: time(), before: null, why: 'first', software: '' }),
-      ),
-  ],
-]
-
-test.each(refused)('%s is %s: kept apart, without a receipt', (_, flag, known, make) => {
-  const bad = make()
-  expect(it.receive([bad])).toEqual([])
-  expect(flagged()).toEqual([{ act: 'raised', flag, gateway: known ? gateway.id : null }])
-  expect(sampled()).toEqual([flag])
-  expect(it.store.all('SELECT 1 FROM chains')).toEqual([])
-  expect(readings()).toEqual([])
-})
-
-test('every step of the policy but the first ones of its flag has a case above', () => {
-  const flags = new Set(refused.map(([, flag]) => flag))
-  expect(new Set(policy.map(step => step.otherwise))).toEqual(flags)
-})
-
-test('a rogue message beside honest ones costs them nothing', () => {
-  const epoch = epochOf(gateway, place.epoch)
-  const bad = message('reading', body({}), stranger.key)
-  const out = it.receive([epoch.open().message, bad, epoch.reading().message])
-  expect(receipts(out).map(one => one.seq)).toEqual([2])
-})
-
-test('a hundred samples a day and gateway are kept, the rest are counted', () => {
-  const payload = opening().message.payload
-  const forged = (at: number): Message => ({
-    topic: up(),
-    payload: concat(payload.subarray(0, -2), Uint8Array.of(at >> 8, at & 255)),
-  })
-  it.receive(Array.from({ length: 120 }, (_, at) => forged(at)))
-  expect(sampled()).toHaveLength(100)
-  expect(flagged()).toHaveLength(100)
-  expect(it.store.get("SELECT n FROM counters WHERE name = 'MALFORMED'")).toEqual({ n: 120 })
-  it.clock.at += 86_400_000
-  it.receive([forged(1), forged(200)])
-  expect(sampled()).toHaveLength(101)
-})
-
-test('gateways that nobody enrolled share one hundred samples', () => {
-  const many = Array.from({ length: 120 }, (_, at): Message => {
-    const payload = opening().message.payload
-    return { topic: up(holder(at + 100)), payload }
-  })
-  it.receive(many)
-  expect(sampled()).toHaveLength(100)
 })
 
 test('a reading of a device that was not accepted: custody and a receipt, but quarantine', () => {
@@ -369,45 +162,6 @@ test('two workers on one file: whichever gets what, in any order, twice, all is 
   expect(flagged()).toEqual([])
 })
 
-test('changed messages never crash it, are never accepted and never receipted', () => {
-  const epoch = epochOf(gateway, place.epoch)
-  it.receive([epoch.open().message])
-  const { payload } = epoch.reading().message
-  const change = fc.oneof(
-    fc.tuple(fc.nat(payload.length - 17), fc.integer({ min: 1, max: 255 })).map(([at, by]) => {
-      // behind the unproven hint of 16 bytes
-      return payload.with(at + 16, payload[at + 16]! ^ by)
-    }),
-    fc.nat(payload.length - 1).map(length => payload.subarray(0, length)),
-    fc.uint8Array({ minLength: 1, maxLength: 64 }).map(more => concat(payload, more)),
-    fc.uint8Array({ maxLength: 300 }),
-  )
-  fc.assert(
-    fc.property(change, changed => {
-      expect(it.receive([{ topic: up(), payload: changed }])).toEqual([])
-    }),
-    { numRuns: 500 },
-  )
-  expect(readings()).toEqual([])
-})
-
-test('any JSON that a bound key signs never crashes it', () => {
-  const types = fc.constantFrom('epoch-open', 'reading', 'event', 'result', 'hello', 'ready')
-  fc.assert(
-    fc.property(types, fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 })), (type, members) => {
-      it.receive([message(type, body({}, members))])
-    }),
-    { numRuns: 300 },
-  )
-  expect(readings()).toEqual([])
-})
-
-test('what a stranger wrote cannot speak to a terminal', () => {
-  it.receive([message('event', body({}, { event: 'lost', detail: { '\u001b[2J\n': 1 } }))])
-  const [row] = it.store.all<{ detail: string }>('SELECT detail FROM flag_acts')
-  expect(row?.detail).toMatch(/^[ -~]{1,200}$/)
-})
-
 test('the hint in front of the envelope proves nothing and harms nothing', () => {
   const {
     envelope,
@@ -444,10 +198,4 @@ test('a row under another key never joins the chain of the key that opened it', 
     { connected: 0 },
   ])
   expect(nextHead(first.head, envelope)).not.toBe(first.head)
-})
-
-test('a hello is answered beside receipts, in the order in which things came', () => {
-  const out = it.receive([unchained(gateway, 'hello', hello).message, opening().message])
-  expect(out).toHaveLength(2)
-  expect(from(gateway).id).toBe(gateway.id)
 })
