@@ -17,8 +17,9 @@ export function ask(question: string, hidden = false): Promise<string> {
   const lines = createInterface({ input: process.stdin, output, terminal: true })
   return new Promise((resolve, reject) => {
     lines.once('SIGINT', () => {
-      lines.close()
+      process.stderr.write('\n')
       reject(new Fault('interrupted', 'interrupted at the keyboard'))
+      lines.close()
     })
     lines.once('line', line => {
       if (hidden) process.stderr.write('\n')

@@ -1,4 +1,5 @@
 import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { codeOf, Fault } from '../base/fault.ts'
 import { refuseOldNode } from '../base/node.ts'
@@ -77,7 +78,10 @@ async function main(line: string[]): Promise<number> {
   try {
     // before anything native is loaded
     refuseOldNode()
-    enableCompileCache()
+    // beside the modules, where only those may write who may write the program itself
+    enableCompileCache(
+      process.env.CACHE_DIRECTORY ?? join(import.meta.dirname, '../../node_modules/.cache/vitalgate'),
+    )
     await (await makeProgram()).parseAsync(line, { from: 'user' })
     return Number(process.exitCode ?? exit.done)
   } catch (caught) {

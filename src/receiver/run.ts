@@ -1,4 +1,5 @@
 import { systemClock } from '../base/clock.ts'
+import { codeOf } from '../base/fault.ts'
 import { type Log, makeLog } from '../base/log.ts'
 import { notify } from '../base/notify.ts'
 import { exit, say } from '../base/output.ts'
@@ -25,6 +26,9 @@ export interface RunOptions {
 /** Refusals that say nothing proven about the name in the certificate. */
 const unproven = new Set<Refusal['reason']>(['no-tls', 'no-certificate', 'foreign-certificate'])
 
+/** While another process holds the database. */
+const busyMs = 200
+
 /** What is told of a refusal: whom TLS showed, what was tried, how often. */
 function refusalDetail({ reason, detail, address, name, fingerprint, count }: Refusal): string {
   const who =
@@ -33,7 +37,29 @@ function refusalDetail({ reason, detail, address, name, fingerprint, count }: Re
   return `${what}, from ${address.replace(/^::ffff:/, '') || 'unknown address'} with ${who}${count > 1 ? `, ${count} times` : ''}`
 }
 
-function startEmbedded(state: string, store: Store, registry: Registry, log: Log): Promise<Broker> {
+/** Stores a refusal; while another process holds the database, a little later. */
+function keepRefusal(store: Store, refusal: Refusal, fail: (error: unknown) => void): void {
+  const gateway = unproven.has(refusal.reason) ? null : refusal.name
+  try {
+    noteRefusal(store, { gateway, detail: refusalDetail(refusal), at: refusal.at })
+  } catch (error) {
+    if (codeOf(error) !== 'SQLITE_BUSY') {
+      fail(error)
+      return
+    }
+    setTimeout(() => {
+      if (store.db.open) keepRefusal(store, refusal, fail)
+    }, busyMs)
+  }
+}
+
+function startEmbedded(
+  state: string,
+  store: Store,
+  registry: Registry,
+  log: Log,
+  fail: (error: unknown) => void,
+): Promise<Broker> {
   return startBroker({
     port: registry.facts.port,
     tls: brokerTls(state),
@@ -43,9 +69,8 @@ function startEmbedded(state: string, store: Store, registry: Registry, log: Log
       isEnrolled: gateway => registry.gateway(gateway) !== undefined,
     },
     onRefused: refusal => {
-      const gateway = unproven.has(refusal.reason) ? null : refusal.name
       log.warn({ part: 'broker', reason: refusal.reason, fingerprint: refusal.fingerprint }, 'refused')
-      noteRefusal(store, { gateway, detail: refusalDetail(refusal), at: refusal.at })
+      keepRefusal(store, refusal, fail)
     },
   })
 }
@@ -83,11 +108,16 @@ export async function runReceiver(options: RunOptions): Promise<void> {
   // says what to type where there is no receiver yet, before a database is made
   readFacts(state)
   const ending = endOf(options.signal)
+  const broken = Promise.withResolvers<never>()
+  // it may break before or after anybody waits for it
+  broken.promise.catch(() => undefined)
   const store = openStore(paths(state).database)
   try {
     const registry = openRegistry(state, store.db)
     const broker =
-      registry.facts.broker === 'embedded' ? await startEmbedded(state, store, registry, log) : undefined
+      registry.facts.broker === 'embedded'
+        ? await startEmbedded(state, store, registry, log, broken.reject)
+        : undefined
     try {
       const port = broker?.port ?? null
       const listener = startListening(state, store, registry, port, log)
@@ -96,7 +126,7 @@ export async function runReceiver(options: RunOptions): Promise<void> {
         if (broker !== undefined) await Promise.race([listener.listening, ending.asked])
         tellReady(registry, port)
         options.onReady?.(port)
-        await Promise.race([ending.asked, listener.failed])
+        await Promise.race([ending.asked, listener.failed, broken.promise])
         notify('STOPPING=1')
       } finally {
         await listener.stop()

@@ -49,6 +49,24 @@ test.each([
   expect(err).toContain(told)
 })
 
+test('--json reaches every command, wherever it stands', async () => {
+  const capture = join(folder, 'band.jsonl')
+  const header = { capture: 1, driver: 'barcode-scanner', options: {}, link: 'serial', when: '2026-01-15' }
+  const rows = [
+    { ...header, source: 'bench' },
+    { t: 0, in: Buffer.from('BAND-4711\r').toString('hex') },
+  ]
+  writeFileSync(capture, rows.map(row => `${JSON.stringify(row)}\n`).join(''))
+  for (const words of [
+    ['capture', 'decode', capture, '--json'],
+    ['--json', 'capture', 'decode', capture],
+    ['capture', '--json', 'decode', capture],
+  ]) {
+    const { code, out } = await run(words)
+    expect([code, out]).toEqual([0, '{"scanned":"BAND-4711"}\n'])
+  }
+})
+
 test('help ends with exit codes and an example, and is no failure', async () => {
   for (const words of [['--help'], ['help', 'device'], ['provision', 'accept', '--help']]) {
     const { code, out } = await run(words)

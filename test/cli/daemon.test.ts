@@ -140,6 +140,21 @@ test('provision verify tells the outcome, or why not', async () => {
   })
 })
 
+test('Ctrl-C ends a command that waits with 130', async () => {
+  let waits: () => void = () => {}
+  const waiting = new Promise<void>(resolve => {
+    waits = resolve
+  })
+  own.verify = (_, end) => {
+    waits()
+    return new Promise(resolve => end.addEventListener('abort', () => resolve()))
+  }
+  const ending = vitalgate('provision', 'verify')
+  await waiting
+  ending.interrupt()
+  expect((await ending).code).toBe(130)
+})
+
 const scale = ['--driver', 'and-line', '--port', '/dev/null', '--station', 'ward-a']
 
 test('devices: added with the choices of the card, listed, refused with a hint, removed', async () => {

@@ -7,8 +7,7 @@ import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
 import { base32 } from '../../src/base/bytes.ts'
 import { issueClient, issueServer, makeAuthority, makeTlsKey } from '../../src/receiver/authority.ts'
 import { type Broker, startBroker } from '../../src/receiver/broker.ts'
-import { followPackets } from '../../src/receiver/broker-guard.ts'
-import { type Refusal, refusals } from '../../src/receiver/broker-refusals.ts'
+import type { Refusal } from '../../src/receiver/broker-refusals.ts'
 
 const now = Date.now()
 const idOf = (): string => base32(randomBytes(16))
@@ -249,45 +248,6 @@ test('a packet announced as longer than 64 KiB closes the connection before its 
   expect(await refusal()).toMatchObject({ reason: 'packet-too-long', detail: '65540', name: gateway })
   socket.resume()
   await once(socket, 'close')
-})
-
-test('announced lengths are read across any cut, and only too long ones are told', () => {
-  // MQTT 3.1.1 table 2.4: 127 is 7f, 128 is 80 01, 16,384 is 80 80 01
-  const packet = (length: number, header: number[]) =>
-    Buffer.concat([Buffer.from(header), Buffer.alloc(length)])
-  const stream = Buffer.concat([
-    packet(0, [0xc0, 0x00]),
-    packet(127, [0x30, 0x7f]),
-    packet(128, [0x30, 0x80, 0x01]),
-    packet(200, [0x30, 0xc8, 0x01]),
-  ])
-  for (let cut = 0; cut <= stream.length; cut++) {
-    const follow = followPackets(203)
-    expect(follow(stream.subarray(0, cut))).toBeUndefined()
-    expect(follow(stream.subarray(cut))).toBeUndefined()
-    expect(follow(Buffer.from([0x30, 0xc9, 0x01]))).toBe(204)
-  }
-  expect(followPackets(65_536)(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff]))).toBe(Number.POSITIVE_INFINITY)
-  expect(followPackets(65_536)(Buffer.from([0x30, 0x80, 0x80, 0x01]))).toBeUndefined()
-})
-
-test('a peer that goes on and on is reported once a minute, with its count', () => {
-  const reports: Refusal[] = []
-  let at = 0
-  const { refuse, flush } = refusals(
-    one => reports.push(one),
-    () => at,
-  )
-  const peer = { address: '192.0.2.1', fingerprint: 'aa', name: 'x' }
-  for (let n = 0; n < 50; n++) refuse(peer, 'not-enrolled', 'x')
-  refuse({ ...peer, fingerprint: 'bb' }, 'not-enrolled', 'x')
-  expect(reports.map(one => one.count)).toEqual([1, 1])
-  at = 60_000
-  refuse(peer, 'not-enrolled', 'x')
-  expect(reports.at(-1)?.count).toBe(50)
-  refuse(peer, 'not-enrolled', 'x\u001b[31m')
-  flush()
-  expect(reports.at(-1)).toMatchObject({ count: 1, detail: 'x?[31m' })
 })
 
 test('a taken port is told with its hint', async () => {

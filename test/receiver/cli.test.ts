@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -204,6 +204,39 @@ test('list, show and devices speak of what was enrolled', async () => {
     error: told('no gateway zzzzzz is enrolled', 'type: vitalgate-receiver registry list'),
   })
   expect(typed('registry', 'show', 'abc').code).toBe(2)
+})
+
+test('a row changed by hand is told, the others are still shown; a file that is no database is told', () => {
+  const copy = at('copy')
+  cpSync(state, copy, { recursive: true })
+  const store = openStore(join(copy, 'receiver.db'))
+  store.db.exec('DROP TRIGGER statements_stay')
+  const [victim] = store.all<{ subject: string }>(
+    "UPDATE statements SET body = replace(body, 'oak-house', 'elm-house') WHERE id = " +
+      "(SELECT max(id) FROM statements WHERE type = 'binding') RETURNING subject",
+  )
+  store.run('UPDATE statements SET body = CAST(body AS BLOB) WHERE subject = ?', victim!.subject)
+  store.close()
+  const listed = type('--state', copy, 'registry', 'list', '--json')
+  expect(listed.code).toBe(1)
+  expect(listed.out.trim().split('\n')).toHaveLength(2)
+  expect(listed.out).not.toContain('elm-house')
+  expect(JSON.parse(listed.error)).toMatchObject({
+    error: {
+      code: 'store.damaged',
+      message: expect.stringContaining(victim!.subject),
+      hint: expect.any(String),
+    },
+  })
+  for (const end of ['-wal', '-shm']) rmSync(join(copy, `receiver.db${end}`), { force: true })
+  writeFileSync(
+    join(copy, 'receiver.db'),
+    'this is no database, and it is long enough to be read as one'.repeat(20),
+  )
+  expect(type('--state', copy, 'registry', 'list')).toMatchObject({
+    code: 1,
+    error: expect.stringMatching(/error: the database is damaged \(SQLITE_NOTADB\)\n.*hint: keep a copy/),
+  })
 })
 
 test('a command line typed wrong ends with 2 and a hint, as text or as JSON', () => {

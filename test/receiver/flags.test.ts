@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { listFlags, noteRefusal, raise, reviewFlag, showFlag } from '../../src/receiver/flags.ts'
+import { flags, noteNames } from '../../src/wire/flags.ts'
 import { type Bench, bench, gateway, morning, other, thrownBy } from './fixture.ts'
 
 let it: Bench
@@ -64,4 +66,18 @@ test('refusals beyond a hundred a day are counted, and leave the samples of mess
   expect(listFlags(it.store, { flag: 'BROKER_REFUSED' })).toHaveLength(100)
   it.receive([{ topic: 'nowhere', payload: new Uint8Array(3) }])
   expect(listFlags(it.store, { flag: 'MALFORMED' })).toHaveLength(1)
+})
+
+test('docs/FLAGS.md has a line for every flag, with its outcome, and for every note', () => {
+  const page = readFileSync(new URL('../../docs/FLAGS.md', import.meta.url), 'utf8')
+  const words = { quarantine: 'quarantine', flag: 'flag', refuse: 'refused', ignore: 'ignored, counted' }
+  const headings = Object.entries(flags).map(([flag, outcome]) => `### ${flag} · ${words[outcome]}`)
+  expect(
+    page
+      .split('\n')
+      .filter(line => line.startsWith('### '))
+      .sort(),
+  ).toEqual(headings.sort())
+  const notes = page.split('\n').flatMap(line => /^\| `([a-z-]+)` \|.*\|.*\|/.exec(line)?.[1] ?? [])
+  expect(notes).toEqual(expect.arrayContaining([...noteNames]))
 })

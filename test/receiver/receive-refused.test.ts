@@ -4,18 +4,7 @@ import { concat } from '../../src/base/bytes.ts'
 import { type Message, policy } from '../../src/receiver/verify.ts'
 import { boxKey } from '../../src/wire/keys.ts'
 import { topics } from '../../src/wire/topics.ts'
-import {
-  type Bench,
-  bench,
-  epochOf,
-  gateway,
-  holder,
-  other,
-  pressure,
-  receipts,
-  server,
-  time,
-} from './fixture.ts'
+import { type Bench, bench, epochOf, gateway, holder, other, pressure, receipts, time } from './fixture.ts'
 import { body, message, opening, place, stranger, up } from './receive-fixture.ts'
 
 let it: Bench
