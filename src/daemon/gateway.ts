@@ -78,7 +78,8 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
     if ('taken' in event) {
       const at = clock.now()
       stations.count(event.device, at)
-      taken.tell({ device: event.device, hash: event.frameHash, ...event.place, at })
+      const { epoch, seq } = event.place
+      taken.tell({ device: event.device, hash: event.frameHash, epoch, seq, at })
       log.info({ device: event.device, ...event.place }, 'taken')
     } else if ('refused' in event) {
       refused++

@@ -212,10 +212,9 @@ test('a row changed by hand is told, the others are still shown; a file that is 
   const store = openStore(join(copy, 'receiver.db'))
   store.db.exec('DROP TRIGGER statements_stay')
   const [victim] = store.all<{ subject: string }>(
-    "UPDATE statements SET body = replace(body, 'oak-house', 'elm-house') WHERE id = " +
+    "UPDATE statements SET body = CAST(replace(CAST(body AS TEXT), 'oak-house', 'elm-house') AS BLOB) WHERE id = " +
       "(SELECT max(id) FROM statements WHERE type = 'binding') RETURNING subject",
   )
-  store.run('UPDATE statements SET body = CAST(body AS BLOB) WHERE subject = ?', victim!.subject)
   store.close()
   const listed = type('--state', copy, 'registry', 'list', '--json')
   expect(listed.code).toBe(1)
@@ -235,7 +234,7 @@ test('a row changed by hand is told, the others are still shown; a file that is 
   )
   expect(type('--state', copy, 'registry', 'list')).toMatchObject({
     code: 1,
-    error: expect.stringMatching(/error: the database is damaged \(SQLITE_NOTADB\)\n.*hint: keep a copy/),
+    error: expect.stringMatching(/error: .*receiver\.db is damaged\n.*hint: restore it from a backup/),
   })
 })
 

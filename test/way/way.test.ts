@@ -50,9 +50,8 @@ describe.each(['embedded', 'mosquitto'] as const)('over the %s broker', broker =
         band: bands[id]!(at),
         verdict: 'accept',
       }))
-      await until(`${expected.length} readings of ${id}`, patienceMs, () => {
-        return heldOf(site, box, id).length >= expected.length
-      }).catch(() => undefined) // what is missing is shown by the comparison
+      const arrived = (): boolean => heldOf(site, box, id).length >= expected.length
+      await until(`${expected.length} readings of ${id}`, patienceMs, arrived)
       expect({ [id]: heldOf(site, box, id) }).toEqual({ [id]: expected })
     }
     await drained(box)
