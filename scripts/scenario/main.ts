@@ -74,17 +74,17 @@ async function run(): Promise<number> {
   try {
     const ends = await furnish(site)
     tellCommands(site, scripts)
-    const stopTelling = tellReadings(site)
+    const telling = tellReadings(site)
     const story = async (): Promise<void> => {
       await morningRound(site, ends, misses)
-      await newcomer(site, misses)
+      await newcomer(site, telling.look, misses)
       await attackers(site, misses)
     }
     const ended = await Promise.race([
       story().then(() => 'told' as const),
       interrupted.then(() => 'interrupted' as const),
     ])
-    stopTelling()
+    telling.stop()
     if (ended === 'interrupted') return 130
     tellSums(site, misses)
     if (values.json === true) process.stdout.write(`${JSON.stringify(summary(site, misses))}\n`)

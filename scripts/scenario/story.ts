@@ -22,8 +22,8 @@ export const readingsOf = (site: Site): ReadingLine[] =>
 const seen = (site: Site, flag: Flag): number =>
   flag === 'DUPLICATE' ? counted(site.store, flag) : listFlags(site.store, { flag }).length
 
-/** Tells each reading as it arrives or changes its verdict; the function it gives ends that. */
-export function tellReadings(site: Site): () => void {
+/** Tells each reading as it arrives or changes its verdict: by itself, and at once when asked to look. */
+export function tellReadings(site: Site): { look(): void; stop(): void } {
   const told = new Map<string, string>()
   const look = (): void => {
     for (const line of readingsOf(site)) {
@@ -34,9 +34,12 @@ export function tellReadings(site: Site): () => void {
     }
   }
   const timer = setInterval(look, 200)
-  return () => {
-    look()
-    clearInterval(timer)
+  return {
+    look,
+    stop() {
+      look()
+      clearInterval(timer)
+    },
   }
 }
 
@@ -104,7 +107,7 @@ export async function morningRound(site: Site, ends: Map<string, string>, misses
 }
 
 /** A device that was just added: its reading waits until the operator accepts it. */
-export async function newcomer(site: Site, misses: Misses): Promise<void> {
+export async function newcomer(site: Site, look: () => void, misses: Misses): Promise<void> {
   tell()
   tell(
     bold(
@@ -118,9 +121,11 @@ export async function newcomer(site: Site, misses: Misses): Promise<void> {
     readingsOf(site).some(line => line.device === 'wheelchair-scale' && line.verdict === 'quarantine'),
   )
   if (seen(site, 'DEVICE_UNREGISTERED') === 0) misses.push('no DEVICE_UNREGISTERED was raised')
+  look()
   tell(dim('… the operator accepts the device, and releases what waited:'))
   await accept(site, 'wheelchair-scale', '--release')
   await until('its release', patienceMs, () => readingsOf(site).every(line => line.verdict === 'accept'))
+  look()
   compare(site, [...roundReadings, newcomerReading], misses)
 }
 

@@ -25,7 +25,7 @@ test.each(['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const)(
     const text = JSON.stringify(
       taken('trace', log => {
         const values = { weight: canary }
-        for (const one of [log, log.child({ band: canary, part: 'x', values })]) {
+        for (const one of [log, log.child({ band: canary, newField: canary, part: 'x', values })]) {
           one[level](
             { band: canary, values, raw: canary, frame: canary, resident: canary, seed: canary },
             'taken',

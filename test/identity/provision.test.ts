@@ -173,6 +173,17 @@ test('the root is believed only by its words, a successor only by its own', asyn
   expect(acceptBundle(state, later, theirs).identity.keys.pins?.root).toBe(successor)
 })
 
+test('a later bundle cannot slip in another successor: the bundle is not signed', async () => {
+  const { state, request } = await requested()
+  acceptBundle(state, bundleText(request), words)
+  const later = bundleText(request, {
+    bindingVersion: 2,
+    entryVersion: 2,
+    successor: base64url(stranger.publicKey),
+  })
+  expect(acceptBundle(state, later, undefined).identity.keys.pins?.successor).toBe(null)
+})
+
 test('versions only rise, one version is one statement, and the server stays', async () => {
   const { state, request } = await requested()
   const accept = (wishes: Wishes) =>

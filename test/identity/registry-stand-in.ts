@@ -29,6 +29,9 @@ export function makeRegistry(): StandIn {
     '/CN=test ca',
     '-addext',
     'keyUsage=critical,keyCertSign',
+    // without key identifiers two CAs of one name differ in nothing but what they sign
+    '-addext',
+    'subjectKeyIdentifier=none',
   )
   const root = signingKey(makePair('ed25519').secret)
   return { root, folder, ca: readFileSync(join(folder, 'ca.pem'), 'utf8') }
@@ -37,7 +40,10 @@ export function makeRegistry(): StandIn {
 /** A certificate for the CSR, as an operator's CA would make it. */
 export function certify({ folder }: StandIn, csr: string): string {
   writeFileSync(join(folder, 'box.csr'), csr)
-  writeFileSync(join(folder, 'ext'), 'extendedKeyUsage=clientAuth\nbasicConstraints=critical,CA:FALSE\n')
+  writeFileSync(
+    join(folder, 'ext'),
+    'extendedKeyUsage=clientAuth\nbasicConstraints=critical,CA:FALSE\nauthorityKeyIdentifier=none\n',
+  )
   openssl(
     folder,
     ...'x509 -req -in box.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out box.pem -days 3650 -extfile ext'.split(
