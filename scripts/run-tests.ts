@@ -37,7 +37,6 @@ if (unknown.length > 0) {
 
 const folder = mkdtempSync(join(tmpdir(), 'vitalgate-test-'))
 const output = join(folder, 'report.json')
-const release = args.includes('--release') ? { VITALGATE_RELEASE: '1' } : {}
 const types = step('types', ['node_modules/typescript/bin/tsc'])
 const lint = step('lint and format', [
   'node_modules/@biomejs/biome/bin/biome',
@@ -53,7 +52,7 @@ const jest = step(
     `--outputFile=${output}`,
     '--testLocationInResults',
   ],
-  { NODE_NO_WARNINGS: '1', ...release },
+  { NODE_NO_WARNINGS: '1' },
 )
 const report = JSON.parse(readFileSync(output, 'utf8')) as Report
 rmSync(folder, { recursive: true })

@@ -20,7 +20,7 @@ export interface RunOptions {
   software: string
 }
 
-/** Reads everything that can be wrong before anything is started; `config check` does exactly this. */
+/** Reads everything that can be wrong, in this order, before anything is started; the first fault ends it. */
 export async function prepare(options: Pick<RunOptions, 'state' | 'config'>): Promise<{
   config: Config
   drivers: Drivers

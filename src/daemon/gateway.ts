@@ -1,7 +1,7 @@
-import type { Log } from '../base/log.ts'
 import { hex, sha256 } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { Fault, type FaultCode } from '../base/fault.ts'
+import type { Log } from '../base/log.ts'
 import type { Drivers } from '../driver/load.ts'
 import type { Config } from '../identity/config.ts'
 import type { Identity } from '../identity/identity.ts'
@@ -13,9 +13,6 @@ import type { Moments } from './moment.ts'
 import type { StationEvent } from './station.ts'
 import { openStations, type Stations } from './stations.ts'
 import { type TakenStream, takenStream } from './taken.ts'
-
-/** The code that a scanner reads to end a resident's turn at a station (DESIGN 10). */
-export const endCode = 'VITALGATE-END'
 
 /** What was made ready before anything was started. */
 export interface GatewayParts {
@@ -88,7 +85,8 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
     } else log.info({ device: event.device }, 'scanned')
   }
 
-  const rules = { windowMs: config.stationWindowMs, claimMs: config.stationClaimMs, endCode }
+  const { stationWindowMs: windowMs, stationClaimMs: claimMs, stationEndCode: endCode } = config
+  const rules = { windowMs, claimMs, endCode }
   const stations = openStations({ drivers: parts.drivers, rules, clock, moments, take, tell, broken })
 
   return {
@@ -125,4 +123,3 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
     },
   }
 }
-

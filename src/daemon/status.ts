@@ -30,6 +30,8 @@ function noticesOf(gateway: Gateway, status: Omit<Status, 'notices'>): string[] 
   }
   if (gateway.refused() > 0)
     notices.push(`${gateway.refused()} readings were refused: ${gateway.whyRefused()}`)
+  const identity = gateway.identity()
+  if (identity.phase === 'requested' && identity.refused !== undefined) notices.push(identity.refused.message)
   if (phase === 'fresh') notices.push('not provisioned: type vitalgate provision request')
   if (phase === 'requested') notices.push('not provisioned: type vitalgate provision accept BUNDLE')
   if (phase === 'accepted') notices.push('not provisioned: type vitalgate provision verify')
@@ -74,5 +76,11 @@ export async function statusOf(gateway: Gateway): Promise<Status> {
 /** What `vitalgate outbox stats` shows. */
 export const outboxOf = (stats: OutboxStats): CallAnswer<'outbox'> => ({
   ...sumsOf(stats),
-  epochs: stats.epochs.map(({ epoch, server, seq, queued, receipted }) => ({ epoch, server, seq, queued, receipted })),
+  epochs: stats.epochs.map(({ epoch, server, seq, queued, receipted }) => ({
+    epoch,
+    server,
+    seq,
+    queued,
+    receipted,
+  })),
 })

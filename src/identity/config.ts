@@ -15,6 +15,8 @@ export interface Config {
   stationWindowMs: number
   /** How long after an unattributed measurement a scan still claims it; 0 is never. */
   stationClaimMs: number
+  /** The code that closes a resident's window at a station when it is scanned. */
+  stationEndCode: string
   outboxQuotaBytes: number
   /** How long a receipted row is kept, so that a server restored from backup can be fed again. */
   outboxGraceMs: number
@@ -74,6 +76,10 @@ const schema = z.strictObject({
     .strictObject({
       window: duration('10s', '60m').default(180_000),
       claim: duration('1s', '10m', true).default(60_000),
+      end: z
+        .string()
+        .regex(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 printable characters without blanks')
+        .default('VITALGATE-END'),
     })
     .prefault({}),
   outbox: z
@@ -121,6 +127,7 @@ export function parseConfig(text: string, what: string): Config {
       logLevel: log.level,
       stationWindowMs: station.window,
       stationClaimMs: station.claim,
+      stationEndCode: station.end,
       outboxQuotaBytes: outbox.quota,
       outboxGraceMs: outbox.grace,
       uplinkHeartbeatMs: uplink.heartbeat,

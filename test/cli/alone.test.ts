@@ -104,6 +104,7 @@ test('config show gives every setting in force', async () => {
     logLevel: 'info',
     stationWindowMs: 180_000,
     stationClaimMs: 0,
+    stationEndCode: 'VITALGATE-END',
     outboxQuotaBytes: 536_870_912,
     outboxGraceMs: 604_800_000,
     uplinkHeartbeatMs: 300_000,
