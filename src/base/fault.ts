@@ -6,6 +6,7 @@ export type FaultCode =
   | 'input.invalid'
   | 'file.missing'
   | 'file.unreadable'
+  | 'disk.full'
   | 'permission'
   | 'config.invalid'
   | 'key.missing'

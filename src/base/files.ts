@@ -30,6 +30,12 @@ export function fileFault(path: string, error: unknown, missing: FaultCode = 'fi
       cause: error,
     })
   }
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new Fault('disk.full', `no room is left on the disk for ${path}`, {
+      hint: `nothing was changed; see what fills it: df -h ${dirname(path)}`,
+      cause: error,
+    })
+  }
   return new Fault('file.unreadable', `${path} cannot be used (${code ?? 'unknown error'})`, { cause: error })
 }
 

@@ -77,7 +77,7 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
       stations.count(event.device, at)
       const { epoch, seq } = event.place
       taken.tell({ device: event.device, hash: event.frameHash, epoch, seq, at })
-      log.info({ device: event.device, ...event.place }, 'taken')
+      log.info({ device: event.device, epoch, seq }, 'taken')
     } else if ('refused' in event) {
       refused++
       whyRefused = event.refused.code
