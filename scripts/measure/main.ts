@@ -20,7 +20,7 @@ if (!Number.isSafeInteger(readings) || readings < 1 || readings > 1_000_000) {
 
 const folder = mkdtempSync(join(tmpdir(), 'vitalgate-bench-'))
 const died = (why: string): void => tell(why)
-const site = await openSite(folder, line => tell(`  ${line}`), died, ['gateway'])
+const site = await openSite(folder, line => tell(`  ${line}`), died, { names: ['gateway'], direct: true })
 try {
   const before = measureFsync(folder, 200)
   tell(`  sending ${readings} readings, one after the other`)

@@ -69,7 +69,9 @@ async function run(): Promise<number> {
     misses.push(why)
   }
   tell(bold('Vitalgate: from the serial port to a receipt that the server signed'))
-  const site = await openSite(folder, line => tell(dim(`  ${line}`)), died, ['gateway', 'idle-gateway'])
+  const site = await openSite(folder, line => tell(dim(`  ${line}`)), died, {
+    names: ['gateway', 'idle-gateway'],
+  })
   const scripts = fileURLToPath(new URL('..', import.meta.url))
   try {
     const ends = await furnish(site)

@@ -53,17 +53,19 @@ async function ready(state: string): Promise<boolean> {
   }
 }
 
-/** Starts the demo's receiver, gateways and network in a folder, and provisions each gateway by the four steps. */
+/** Starts the demo's receiver, gateways and network in a folder, and provisions each named
+ * gateway by the four steps; `direct` leaves the forwarder out of their way. */
 export async function openSite(
   folder: string,
   tell: (line: string) => void,
   died: (why: string) => void,
-  names: readonly string[],
+  { names, direct = false }: { names: readonly string[]; direct?: boolean },
 ): Promise<Site> {
   const receiver = join(folder, 'receiver')
   const passphrase = join(folder, 'passphrase')
   const forwarder = await startForwarder()
   const brokerPort = await freePort()
+  const announced = direct ? brokerPort : forwarder.port
   const running: Running[] = []
   writeFileSync(passphrase, `${randomBytes(16).toString('hex')}\n`, { mode: 0o600 })
 
@@ -72,7 +74,7 @@ export async function openSite(
   await type('vitalgate-receiver', [
     ...server,
     ...['init', '--host', 'localhost', '--port', String(brokerPort)],
-    ...['--announce', `mqtts://localhost:${forwarder.port}`, '--passphrase-file', passphrase],
+    ...['--announce', `mqtts://localhost:${announced}`, '--passphrase-file', passphrase],
   ])
   running.push(start('vitalgate-receiver', [...server, 'run'], join(folder, 'receiver.log'), died))
   forwarder.redirect(brokerPort)

@@ -1,6 +1,6 @@
 import { Fault } from '../base/fault.ts'
 import type { Outbox } from '../outbox/outbox.ts'
-import { verifyOutbox } from '../outbox/verify.ts'
+import { type VerifyReport, verifying } from '../outbox/verify.ts'
 import type { Sealed } from '../wire/message.ts'
 import { journalOf, type Memory } from './custody-journal.ts'
 import type {
@@ -9,7 +9,7 @@ import type {
   HelloMembers,
   OutboxStats,
   Place,
-  Request,
+  Prompt,
   Row,
   Settled,
 } from './custody-messages.ts'
@@ -18,14 +18,19 @@ import { settlerOf } from './custody-settle.ts'
 /** Epochs that one hello lists (WIRE 1.5). */
 const helloEpochs = 64
 
+/** Rows that one turn of a verification looks at: what is taken meanwhile waits no longer than for these. */
+const verifyRows = 250
+
 /** Does in one thread what the requests to custody ask for. */
 export interface Holder {
   /** The answer to a request, in a savepoint of its own. */
-  answer(request: Request): unknown
+  answer(request: Prompt): unknown
   /** The request in small steps, each a transaction, for a disk that is full; see `Settler`. */
-  steps(request: Request): Generator<() => number>
+  steps(request: Prompt): Generator<() => number>
   /** Goes on with the check of the start over about so many rows; true when all were looked at. */
   check(rows: number): boolean
+  /** Walks the whole chain on disk in turns, between which requests may be answered. */
+  verify(): Generator<undefined, VerifyReport>
   /** Counts a transaction that took statements, after it is on disk. */
   committed(before: Memory): void
   mark(): Memory
@@ -96,7 +101,7 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
     return { ...outbox.holding(), intakeBytes, quotaBytes, sent: sent.size, since }
   }
 
-  const work = (request: Request): unknown => {
+  const work = (request: Prompt): unknown => {
     switch (request.name) {
       case 'take':
         return take(request.argument)
@@ -114,15 +119,11 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
         return unsend(settler.receipt(request.argument))
       case 'stats':
         return stats()
-      case 'verify':
-        return verifyOutbox(outbox)
-      case 'stop':
-        return undefined
     }
   }
 
   /** Outside the request's savepoint: what was forgotten to make room stays forgotten even if it is not enough. */
-  const admit = (request: Request): void => {
+  const admit = (request: Prompt): void => {
     if (request.name !== 'take' || request.argument.type !== 'reading' || outbox.commit(outbox.admit)) return
     journal.memory.since.refused += 1
     throw new Fault('outbox.full', `outbox holds ${outbox.usedBytes()} bytes, the quota is ${intakeBytes}`, {
@@ -149,6 +150,7 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
       journal.lose(found.losses)
       return found.done
     },
+    verify: () => verifying(outbox, verifyRows),
     committed: before => {
       const { since } = journal.memory
       if (since.taken > before.since.taken) since.commits += 1

@@ -95,6 +95,9 @@ export type CallName = keyof Calls
 /** A request on its way to the worker. */
 export type Request = { [N in CallName]: { call: number; name: N; argument: Calls[N]['argument'] } }[CallName]
 
+/** A request that is answered at once, in a transaction. */
+export type Prompt = Exclude<Request, { name: 'verify' | 'stop' }>
+
 /** A fault on its way between threads; causes stay behind, they may not be cloneable. */
 export interface FaultRecord {
   code: FaultCode

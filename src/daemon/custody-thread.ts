@@ -5,10 +5,12 @@ import { type Outbox, openOutbox } from '../outbox/outbox.ts'
 import { isCorrupt, isSuspect, type Salvaged, salvage, suspect } from '../outbox/salvage.ts'
 import { storeFault } from '../outbox/schema.ts'
 import { headZero, nextHead } from '../wire/chain.ts'
+import { makeChores } from './custody-chores.ts'
 import { holderOf } from './custody-holder.ts'
 import {
   type CustodySettings,
   type Notice,
+  type Prompt,
   type Reply,
   type Request,
   recordFault,
@@ -50,9 +52,12 @@ function serve(port: MessagePort, settings: CustodySettings): void {
   outbox.ballast.take()
   const holder = holderOf(outbox, settings, salvaged !== undefined)
   settings.seed.fill(0)
-  let checking = false
+  const chores = makeChores(error => end(error, []))
+  /** Verifications that are asked for and not answered yet. */
+  const verifying = new Set<number>()
 
   const end = (error: unknown, asked: Request[]): void => {
+    chores.drop()
     if (isCorrupt(error)) suspect(settings.path)
     const fault = recordFault(storeFault(error))
     for (const { call } of asked) port.postMessage({ call, fault } satisfies Reply)
@@ -62,7 +67,7 @@ function serve(port: MessagePort, settings: CustodySettings): void {
   }
 
   /** One request in a savepoint: what fails here fails alone, unless the transaction went with it. */
-  const attempt = (request: Request): Reply => {
+  const attempt = (request: Prompt): Reply => {
     try {
       return { call: request.call, value: holder.answer(request) }
     } catch (error) {
@@ -75,7 +80,7 @@ function serve(port: MessagePort, settings: CustodySettings): void {
     }
   }
 
-  const together = (requests: Request[]): Reply[] => {
+  const together = (requests: Prompt[]): Reply[] => {
     const before = holder.mark()
     try {
       const replies = outbox.commit(() => requests.map(attempt))
@@ -88,7 +93,7 @@ function serve(port: MessagePort, settings: CustodySettings): void {
   }
 
   /** On a full disk, what frees space is done with the ballast's space, and in small steps. */
-  const relieve = (request: Request): Reply => {
+  const relieve = (request: Prompt): Reply => {
     outbox.ballast.drop()
     outbox.fold()
     for (const step of holder.steps(request)) {
@@ -98,7 +103,7 @@ function serve(port: MessagePort, settings: CustodySettings): void {
     return together([request])[0]!
   }
 
-  const alone = (request: Request): Reply => {
+  const alone = (request: Prompt): Reply => {
     const tries = [() => together([request])[0]!, () => relieve(request)]
     let full: unknown
     for (const work of request.name === 'take' ? tries.slice(0, 1) : tries) {
@@ -112,7 +117,7 @@ function serve(port: MessagePort, settings: CustodySettings): void {
     return { call: request.call, fault: recordFault(full) }
   }
 
-  const settle = (requests: Request[]): Reply[] => {
+  const settle = (requests: Prompt[]): Reply[] => {
     try {
       return together(requests)
     } catch (error) {
@@ -121,20 +126,22 @@ function serve(port: MessagePort, settings: CustodySettings): void {
     }
   }
 
-  const check = (): void => {
-    checking = false
-    try {
-      if (!holder.check(checkStep)) later()
-    } catch (error) {
-      end(error, [])
-    }
-  }
-  const later = (): void => {
-    if (!checking) setImmediate(check)
-    checking = true
+  const verify = (call: number): void => {
+    const steps = holder.verify()
+    verifying.add(call)
+    chores.add(() => {
+      const { done, value } = steps.next()
+      if (done !== true) return false
+      verifying.delete(call)
+      port.postMessage({ call, value } satisfies Reply)
+      return true
+    })
   }
 
   const stop = (call: number): void => {
+    chores.drop()
+    const fault = recordFault(new Fault('interrupted', 'custody was stopped before the outbox was verified'))
+    for (const one of verifying) port.postMessage({ call: one, fault } satisfies Reply)
     outbox.close()
     port.postMessage({ call, value: undefined } satisfies Reply)
     port.close()
@@ -148,7 +155,11 @@ function serve(port: MessagePort, settings: CustodySettings): void {
       batch.push(next.message as Request)
     }
     const at = batch.findIndex(({ name }) => name === 'stop')
-    const asked = at < 0 ? batch : batch.slice(0, at)
+    const asked: Prompt[] = []
+    for (const request of at < 0 ? batch : batch.slice(0, at)) {
+      if (request.name === 'verify') verify(request.call)
+      else if (request.name !== 'stop') asked.push(request)
+    }
     try {
       if (asked.length > 0) for (const reply of settle(asked)) port.postMessage(reply)
       if (asked.some(({ name }) => name === 'welcome')) outbox.ballast.take()
@@ -160,7 +171,7 @@ function serve(port: MessagePort, settings: CustodySettings): void {
 
   port.on('message', handle)
   try {
-    if (!holder.check(checkStep)) later()
+    if (!holder.check(checkStep)) chores.add(() => holder.check(checkStep))
   } catch (error) {
     end(error, [])
     return

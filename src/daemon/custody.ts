@@ -43,7 +43,10 @@ export interface Custody {
   /** Settles by a receipt whose signature is verified; `receipt.refused`, and nothing changed, if it is not for us. */
   receipt(body: ReceiptBody, statement: Statement): Promise<Settled>
   stats(): Promise<OutboxStats>
-  /** Walks the whole chain on disk and names every row that is not as it was written. */
+  /**
+   * Walks the whole chain on disk and names every row that is not as it was written, while everything else is
+   * served. A fault `interrupted` if custody is stopped meanwhile.
+   */
   verify(): Promise<VerifyReport>
   /** Finishes what was asked, closes the database and ends the worker. */
   stop(): Promise<void>

@@ -40,6 +40,8 @@ export interface Epochs {
   get(id: number): Epoch | undefined
   named(epoch: string): Epoch | undefined
   newest(): Epoch | undefined
+  /** The epoch opened next after this one; the first of all after 0. */
+  after(id: number): Epoch | undefined
   all(): Epoch[]
   /** Epochs of a server that have rows on the box, oldest first, those after `afterId` only. */
   held(server: string, afterId: number, limit: number): Epoch[]
@@ -62,6 +64,7 @@ export function epochsOf(db: Database): Epochs {
   const one = db.prepare<[number], Stored>('SELECT * FROM epoch WHERE id = ?')
   const byName = db.prepare<[string], Stored>('SELECT * FROM epoch WHERE epoch = ?')
   const last = db.prepare<[], Stored>('SELECT * FROM epoch ORDER BY id DESC LIMIT 1')
+  const next = db.prepare<[number], Stored>('SELECT * FROM epoch WHERE id > ? ORDER BY id LIMIT 1')
   const every = db.prepare<[], Stored>('SELECT * FROM epoch ORDER BY id')
   const held = db.prepare<[string, number, number], Stored>(
     'SELECT * FROM epoch WHERE server = ? AND id > ? AND queued + receipted > 0 ORDER BY id LIMIT ?',
@@ -96,6 +99,7 @@ export function epochsOf(db: Database): Epochs {
     get: id => found(one.get(id)),
     named: epoch => found(byName.get(epoch)),
     newest: () => found(last.get()),
+    after: id => found(next.get(id)),
     all: () => every.all().map(read),
     held: (server, afterId, limit) => held.all(server, afterId, limit).map(read),
     waiting: server => waiting.all(server).map(read),

@@ -1,5 +1,6 @@
 import type { Epoch } from './epochs.ts'
-import { isAtHome, isOwned, isProven, rowsOf, type Walked, type WalkRow } from './walk.ts'
+import { type Light, type Tile, tilesOf } from './tiles.ts'
+import { isOwned, type Walked } from './walk.ts'
 
 /** What is wrong at a place of the chain. */
 export type ProblemKind = 'altered' | 'missing' | 'swapped' | 'misplaced'
@@ -22,6 +23,8 @@ export interface Hole {
 
 /** What an epoch's examination found. */
 export interface Examined {
+  /** Rows that were looked at. */
+  rows: number
   findings: Finding[]
   holes: Hole[]
   /** The head at the epoch's end, where its own row proves to hold a wrong one. */
@@ -30,31 +33,6 @@ export interface Examined {
 
 /** Suspects up to this number are tried in each other's place; their product is what it costs. */
 const trialLimit = 64
-
-type Light = Omit<WalkRow, 'envelope'> & { proven: boolean; atHome: boolean }
-type Tile = { first: number; last: number; before?: string; after?: string; row?: Light }
-
-/** Rows, gone ranges and gaps of an epoch, in order, from seq 1 to its end without a break. */
-function tilesOf(walked: Walked, epoch: Epoch): Tile[] {
-  const known: Tile[] = [...walked.gone.of(epoch.id)]
-  for (const row of rowsOf(walked, epoch, 0, Number.MAX_SAFE_INTEGER)) {
-    const { envelope, ...light } = row
-    const { place, prev, head } = light
-    const proven = isProven(walked.chain, row)
-    const atHome = isAtHome(epoch, row)
-    known.push({ first: place, last: place, before: prev, after: head, row: { ...light, proven, atHome } })
-  }
-  known.sort((a, b) => a.first - b.first)
-  const tiles: Tile[] = []
-  let at = 0
-  for (const tile of known) {
-    if (tile.first > at + 1) tiles.push({ first: at + 1, last: tile.first - 1 })
-    if (tile.first > at) tiles.push(tile)
-    at = Math.max(at, tile.last)
-  }
-  if (at < epoch.seq) tiles.push({ first: at + 1, last: epoch.seq })
-  return tiles
-}
 
 /** Whether a row contradicts itself or what is next to it on either side. */
 function isSuspect(tiles: Tile[], at: number, start: string, end: string): boolean {
@@ -77,14 +55,18 @@ function searchOf(walked: Walked, suspects: Light[]) {
   )
   const crowd = suspects.length <= trialLimit ? suspects : []
   const columns = crowd.flatMap(({ prev, head }) => [prev, head])
-  const cache = new Map(crowd.map(({ id }) => [id, envelope.get(id)!.envelope]))
+  // None where it was forgotten since its row was looked at
+  const read = (id: number): Uint8Array | undefined => envelope.get(id)?.envelope
+  const cache = new Map(crowd.map(({ id }) => [id, read(id)]))
   const used = new Set<number>()
   return (row: Light, befores: string[], afters: string[]): Finding['mend'] => {
     const wanted = new Set([row.head, ...afters, ...columns])
     const tries = [row, ...crowd.filter(one => one.id !== row.id)].filter(one => !used.has(one.id))
     for (const prev of befores) {
       for (const { id } of tries) {
-        const head = walked.chain.next(prev, cache.get(id) ?? envelope.get(id)!.envelope)
+        const bytes = cache.get(id) ?? read(id)
+        if (bytes === undefined) continue
+        const head = walked.chain.next(prev, bytes)
         if (!wanted.has(head)) continue
         used.add(id)
         return { id, prev, head }
@@ -118,7 +100,16 @@ function holesOf(tiles: Tile[], lost: Set<Tile>, start: string, end: string): Ho
  * an envelope on disk leads from a head before it to a head after it; nothing else can, by accident.
  */
 export function examine(walked: Walked, epoch: Epoch): Examined {
-  const tiles = tilesOf(walked, epoch)
+  const steps = examining(walked, () => epoch, Number.MAX_SAFE_INTEGER)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+  }
+}
+
+/** Examines in turns of at most `limit` rows, between which the outbox may change; `look` reads the epoch anew. */
+export function* examining(walked: Walked, look: () => Epoch, limit: number): Generator<undefined, Examined> {
+  const { tiles, epoch, rows } = yield* tilesOf(walked, look, limit)
   const start = epoch.zero
   const suspects = tiles.flatMap((tile, at) =>
     tile.row !== undefined && isSuspect(tiles, at, start, epoch.head) ? [tile.row] : [],
@@ -129,6 +120,7 @@ export function examine(walked: Walked, epoch: Epoch): Examined {
   const lost = new Set<Tile>()
   // The head before the next place, where the places before it are proven
   let proven: string | undefined = start
+  let searches = 0
   for (const [at, tile] of tiles.entries()) {
     const { row } = tile
     if (row === undefined) {
@@ -141,6 +133,8 @@ export function examine(walked: Walked, epoch: Epoch): Examined {
       continue
     }
     const left = tiles[at - 1]?.after
+    searches += 1
+    if (searches % limit === 0) yield
     const befores = proven !== undefined ? [proven] : [...(left === undefined ? [] : [left]), row.prev]
     const right = at === tiles.length - 1 ? epoch.head : tiles[at + 1]!.before
     const mend = search(row, befores, right === undefined ? [] : [right])
@@ -160,6 +154,7 @@ export function examine(walked: Walked, epoch: Epoch): Examined {
     proven = mend.head
   }
   return {
+    rows,
     findings,
     holes: holesOf(tiles, lost, start, epoch.head),
     end: proven !== undefined && proven !== epoch.head ? proven : undefined,

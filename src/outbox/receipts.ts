@@ -46,6 +46,18 @@ function readHoles(text: string): Holes {
 export const covers = ({ seq, holes }: Pick<Answer, 'seq' | 'holes'>, place: number): boolean =>
   place <= seq && !holes.some(([from, to]) => from <= place && place <= to)
 
+/** The ranges of seq that an answer speaks for: between 1 and its own, the holes apart. */
+export function solid({ seq, holes }: Pick<Answer, 'seq' | 'holes'>): [number, number][] {
+  const ranges: [number, number][] = []
+  let from = 1
+  for (const [first, last] of holes.toSorted(([a], [b]) => a - b)) {
+    if (first > from) ranges.push([from, Math.min(first - 1, seq)])
+    from = Math.max(from, last + 1)
+  }
+  if (from <= seq) ranges.push([from, seq])
+  return ranges.filter(([first, last]) => first <= last)
+}
+
 /** Whether `a` says of every place that `b` speaks for at least as much as `b`. */
 const says = (a: Pick<Answer, 'seq' | 'holes'>, b: Pick<Answer, 'seq' | 'holes'>): boolean =>
   a.seq >= b.seq &&

@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3'
 import { type Bytes, hex } from '../base/bytes.ts'
 import type { Epoch, Epochs } from './epochs.ts'
 import type { GoneRanges } from './gone.ts'
-import { type Answer, covers, type Holes, type Receipts } from './receipts.ts'
+import { type Answer, covers, type Holes, type Receipts, solid } from './receipts.ts'
 
 /** At most this many rows are forgotten in one transaction, so that none holds the disk for long. */
 const forgetLimit = 20_000
@@ -29,18 +29,6 @@ export interface Settling {
   advance(epoch: Epoch, from: number): void
   /** Forgets the oldest receipted rows that a stored receipt covers, at most `limit` of them. */
   forgetOldest(limit: number): number
-}
-
-/** The ranges of seq between 1 and `seq` that are no holes. */
-function solid(seq: number, holes: Holes): [number, number][] {
-  const ranges: [number, number][] = []
-  let from = 1
-  for (const [first, last] of holes.toSorted(([a], [b]) => a - b)) {
-    if (first > from) ranges.push([from, Math.min(first - 1, seq)])
-    from = Math.max(from, last + 1)
-  }
-  if (from <= seq) ranges.push([from, seq])
-  return ranges.filter(([first, last]) => first <= last)
 }
 
 /** Settling over these stores; each call belongs into a transaction of the caller. */
@@ -111,7 +99,7 @@ export function settlingOf({ db, epochs, gone, receipts }: Stores): Settling {
     advance,
     confirm: (epoch, { seq, holes }, time) => {
       let changed = 0
-      for (const [from, to] of solid(seq, holes)) {
+      for (const [from, to] of solid({ seq, holes })) {
         if (to <= epoch.settled) continue
         changed += mark.run(time, epoch.base + Math.max(from, epoch.settled + 1), epoch.base + to).changes
       }
@@ -131,7 +119,7 @@ export function settlingOf({ db, epochs, gone, receipts }: Stores): Settling {
     },
     forget: (epoch, { seq, holes }, until, limit = forgetLimit) => {
       let left = limit
-      for (const [from, to] of solid(seq, holes)) {
+      for (const [from, to] of solid({ seq, holes })) {
         const rows = ripe.all(epoch.base + from, epoch.base + to, until, left)
         drop(epoch, rows)
         left -= rows.length

@@ -1,7 +1,7 @@
 import type { Epoch } from './epochs.ts'
-import { examine, type ProblemKind } from './examine.ts'
+import { type Examined, examining, type ProblemKind } from './examine.ts'
 import type { Outbox } from './outbox.ts'
-import { covers } from './receipts.ts'
+import { type Receipt, solid } from './receipts.ts'
 import { beginning, isOwned, stride } from './walk.ts'
 
 /** At most this many problems are named one by one. */
@@ -20,32 +20,55 @@ export interface Problem {
 /** What walking the whole chain on disk found. */
 export interface VerifyReport {
   epochs: number
-  /** Rows on disk, declared losses apart. */
+  /** Rows that were on disk when the walk reached them, declared losses apart. */
   rows: number
   problems: Problem[]
   /** There are more problems than are named. */
   more: boolean
 }
 
-/** Ranges that are said to be forgotten, or were declared lost: [seq, problem, declared]. */
-function* vanished(outbox: Outbox, epoch: Epoch): Generator<Omit<Problem, 'epoch'>> {
+type Found = Omit<Problem, 'epoch'>
+type Range = [first: number, last: number]
+
+/** The parts of a range that no receipt speaks for. */
+const uncovered = (range: Range, receipts: Receipt[]): Range[] =>
+  receipts.flatMap(solid).reduce<Range[]>(
+    (left, [from, to]) =>
+      left.flatMap(([first, last]): Range[] => {
+        const parts: Range[] = [
+          [first, Math.min(last, from - 1)],
+          [Math.max(first, to + 1), last],
+        ]
+        return parts.filter(([a, b]) => a <= b)
+      }),
+    [range],
+  )
+
+/** Places that are said to be forgotten and that no receipt speaks for, and those that were declared lost. */
+function* vanished(outbox: Outbox, epoch: Epoch): Generator<Found> {
   const receipts = outbox.receipts.of(epoch.id)
   for (const { first, last, why } of outbox.gone.of(epoch.id)) {
-    // One receipt over all of it is the usual case; only else is each place looked at
-    const covered = receipts.some(
-      one => one.seq >= last && one.holes.every(([from, to]) => to < first || from > last),
-    )
-    if (why === 'forgotten' && covered) continue
-    for (let seq = first; seq <= last; seq++) {
-      if (why !== 'forgotten') yield { seq, problem: why, declared: true }
-      else if (!receipts.some(one => covers(one, seq))) yield { seq, problem: 'missing', declared: false }
+    const declared = why !== 'forgotten'
+    const problem = declared ? why : 'missing'
+    for (const [from, to] of declared ? [[first, last] as const] : uncovered([first, last], receipts)) {
+      for (let seq = from; seq <= to; seq++) yield { seq, problem, declared }
     }
   }
 }
 
-/** What is on disk and not as it was written. */
-function* broken(outbox: Outbox, epoch: Epoch): Generator<Omit<Problem, 'epoch'>> {
-  const { findings, holes, end } = examine(outbox, epoch)
+/** Rows that stand beyond the end of their epoch. */
+function* strays(outbox: Outbox, { id, base, seq }: Epoch): Generator<Found> {
+  const limit = outbox.epochs.after(id)?.base ?? Number.MAX_SAFE_INTEGER
+  const rows = outbox.db
+    .prepare<[number, number], { id: number }>(
+      'SELECT id FROM row WHERE id > ? AND id <= ? ORDER BY id LIMIT 1000',
+    )
+    .all(base + seq, limit)
+  for (const row of rows) yield { seq: row.id - base, problem: 'misplaced', declared: false }
+}
+
+/** The problems of an examination, in order of what was found and where. */
+function* broken({ findings, holes, end }: Examined): Generator<Found> {
   for (const { seq, problem } of findings) yield { seq, problem, declared: false }
   const named = new Set(findings.map(({ seq }) => seq))
   for (const { first, last } of holes) {
@@ -56,36 +79,53 @@ function* broken(outbox: Outbox, epoch: Epoch): Generator<Omit<Problem, 'epoch'>
   if (end !== undefined) yield { seq: 0, problem: 'altered', declared: false }
 }
 
-/** Rows that stand beyond the end of their epoch. */
-function strays(outbox: Outbox, { base, seq }: Epoch, limit: number): Omit<Problem, 'epoch'>[] {
-  return outbox.db
-    .prepare<[number, number], { id: number }>(
-      'SELECT id FROM row WHERE id > ? AND id <= ? ORDER BY id LIMIT 1000',
-    )
-    .all(base + seq, limit)
-    .map(({ id }) => ({ seq: id - base, problem: 'misplaced', declared: false }))
+/** Walks the rows of an epoch, and examines it where it stumbles. */
+function* walk(
+  outbox: Outbox,
+  id: number,
+  limit: number,
+): Generator<undefined, { rows: number; found: Iterable<Found> }> {
+  const look = (): Epoch => outbox.epochs.get(id)!
+  let mark = beginning(look())
+  let rows = 0
+  for (;;) {
+    const epoch = look()
+    const on = isOwned(outbox.chain, epoch) ? stride(outbox, epoch, mark, limit) : undefined
+    if (on === undefined) {
+      const examined = yield* examining(outbox, look, limit)
+      return { rows: examined.rows, found: broken(examined) }
+    }
+    rows += on.rows
+    if (on.done) return { rows, found: [] }
+    mark = on.mark
+    yield
+  }
 }
 
-/** Walks the whole chain on disk and names each place that is not as it was written. Changes nothing. */
-export function verifyOutbox(outbox: Outbox): VerifyReport {
-  const epochs = outbox.epochs.all()
-  const problems: Problem[] = []
-  let more = false
-  const add = (epoch: Epoch, found: Iterable<Omit<Problem, 'epoch'>>): void => {
+/**
+ * Walks the whole chain on disk and names each place that is not as it was written. Changes nothing. It does
+ * so in turns of about `limit` rows, between which the outbox may change: the report speaks of every place
+ * as it was in the turn that reached it.
+ */
+export function* verifying(outbox: Outbox, limit: number): Generator<undefined, VerifyReport> {
+  const { epochs } = outbox
+  const report: VerifyReport = { epochs: 0, rows: 0, problems: [], more: false }
+  const add = (epoch: string, found: Iterable<Found>): void => {
     for (const one of found) {
-      more = problems.length >= problemLimit
-      if (more) return
-      problems.push({ epoch: epoch.epoch, ...one })
+      report.more ||= report.problems.length >= problemLimit
+      if (report.more) return
+      report.problems.push({ epoch, ...one })
     }
   }
-  for (const [at, epoch] of epochs.entries()) {
-    const walk = stride(outbox, epoch, beginning(epoch), Number.MAX_SAFE_INTEGER)
-    if (walk === undefined || !isOwned(outbox.chain, epoch)) add(epoch, broken(outbox, epoch))
-    add(epoch, vanished(outbox, epoch))
-    add(epoch, strays(outbox, epoch, epochs[at + 1]?.base ?? Number.MAX_SAFE_INTEGER))
+  for (let next = epochs.after(0); next !== undefined; next = epochs.after(next.id)) {
+    const { rows, found } = yield* walk(outbox, next.id, limit)
+    const epoch = epochs.get(next.id)!
+    add(epoch.epoch, found)
+    add(epoch.epoch, vanished(outbox, epoch))
+    add(epoch.epoch, strays(outbox, epoch))
+    report.rows += rows
+    report.epochs += 1
+    yield
   }
-  const { rows } = outbox.db
-    .prepare<[], { rows: number }>("SELECT count(*) AS rows FROM row WHERE state <> 'lost'")
-    .get()!
-  return { epochs: epochs.length, rows, problems, more }
+  return report
 }

@@ -65,6 +65,12 @@ function pass(ranges: Map<number, Gone>, mark: Mark): Mark | undefined {
   return { seq, head }
 }
 
+/** Where a walk goes on: what it has passed may be forgotten since, in one range with places beyond it. */
+function rejoin(ranges: Gone[], mark: Mark): Mark {
+  const over = ranges.find(({ first, last }) => first <= mark.seq && last > mark.seq)
+  return over === undefined ? mark : { seq: over.last, head: over.after }
+}
+
 /** Where the walk of an epoch begins. */
 export const beginning = (epoch: Epoch): Mark => ({ seq: 0, head: epoch.zero })
 
@@ -73,7 +79,7 @@ export const isOwned = (chain: Chain, { epoch, server, kid, zero }: Epoch): bool
   chain.zero(epoch, server, kid) === zero
 
 /**
- * Walks on from a mark over at most `limit` rows. The new mark and whether the epoch's end was reached, or
+ * Walks on from a mark over at most `limit` rows; the outbox may have changed since. The new mark and whether the epoch's end was reached, or
  * undefined where something is not as it was written: then `examine` tells what.
  */
 export function stride(
@@ -82,8 +88,9 @@ export function stride(
   from: Mark,
   limit: number,
 ): { mark: Mark; rows: number; done: boolean } | undefined {
-  const ranges = new Map(walked.gone.of(epoch.id).map(range => [range.first, range]))
-  let mark = pass(ranges, from)
+  const gone = walked.gone.of(epoch.id)
+  const ranges = new Map(gone.map(range => [range.first, range]))
+  let mark = pass(ranges, rejoin(gone, from))
   let rows = 0
   for (const row of rowsOf(walked, epoch, from.seq, limit)) {
     if (mark === undefined || row.place !== mark.seq + 1 || row.prev !== mark.head) return undefined

@@ -27,12 +27,17 @@ const ratios: Record<ForeignUnit, { u: Unit; top: bigint; bottom: bigint; shift?
 /** The longest number that any device sends, digits without sign and point. */
 const digitsLimit = 9
 
+/** What the wire carries at most (WIRE 1.5); one frame beyond it must be a fault, not the end of the gateway. */
+const decimalsLimit = 6
+const mostNumber = 999_999_999
+
 /** Sign, digits and decimals of a decimal number such as `-012.30`; a fault if it is none. */
 function decimal(text: string): { n: number; s: number } {
   const match = /^([+-]?)(\d+)(?:\.(\d+))?$/.exec(text)
   if (match === null) throw new Fault('frame.malformed', 'number expected')
   const [, sign, whole = '', part = ''] = match
-  if (whole.length + part.length > digitsLimit) throw new Fault('frame.malformed', 'number is too long')
+  if (whole.length + part.length > digitsLimit || part.length > decimalsLimit)
+    throw new Fault('frame.malformed', 'number is too long')
   const n = Number(whole + part)
   return { n: sign === '-' && n !== 0 ? -n : n, s: part.length }
 }
@@ -58,7 +63,9 @@ export function quantity(text: string, unit: Unit | ForeignUnit): Quantity {
   const [shiftTop, shiftBottom] = ratio.shift ?? [0n, 1n]
   const bottom = ratio.bottom * scale * shiftBottom
   const top = BigInt(n) * ratio.top * shiftBottom + shiftTop * ratio.bottom * scale
-  return { n: Number(roundHalfEven(top * 100n, bottom)), s: 2, u: ratio.u }
+  const converted = Number(roundHalfEven(top * 100n, bottom))
+  if (Math.abs(converted) > mostNumber) throw new Fault('frame.malformed', 'number is too large')
+  return { n: converted, s: 2, u: ratio.u }
 }
 
 /** The decimal digits of a quantity: `72.40`. */

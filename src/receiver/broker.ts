@@ -1,5 +1,6 @@
 import { constants } from 'node:crypto'
 import type { AddressInfo, Socket } from 'node:net'
+import { type Duplex, duplexPair } from 'node:stream'
 import { createServer, type Server, type TlsOptions } from 'node:tls'
 import { codeOf, Fault } from '../base/fault.ts'
 import { guard } from './broker-guard.ts'
@@ -26,6 +27,8 @@ export interface BrokerSettings {
 /** A running broker. */
 export interface Broker {
   port: number
+  /** A connection for the receiver of this very process: MQTT as for everybody, without a network between. */
+  connectReceiver(): Duplex
   /** Names of the clients that are connected. */
   clients(): string[]
   /** Closes every connection and the port; refusals held back are reported before it resolves. */
@@ -93,6 +96,14 @@ export async function startBroker(settings: BrokerSettings): Promise<Broker> {
   }
   return {
     port: (server.address() as AddressInfo).port,
+    connectReceiver: () => {
+      const [ours, theirs] = duplexPair()
+      // unlike a socket, one end of a pair does not notice that the other was destroyed
+      ours.on('close', () => theirs.destroy())
+      theirs.on('close', () => ours.destroy())
+      sessions.handle(ours, { address: 'this process', fingerprint: null, name: settings.parties.receiver })
+      return theirs
+    },
     clients: sessions.names,
     stop: async () => {
       const closed = new Promise<void>(resolve => server.close(() => resolve()))

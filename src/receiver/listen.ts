@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, checkServerIdentity } from 'node:tls'
-import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
+import { connect, type IClientOptions, MqttClient } from 'mqtt'
 import { codeOf, Fault } from '../base/fault.ts'
 import type { Log } from '../base/log.ts'
 import { upFilter } from '../wire/topics.ts'
@@ -9,17 +10,21 @@ import type { Receive } from './receive.ts'
 import type { TlsEnd } from './state.ts'
 import type { Message } from './verify.ts'
 
+/** How to reach a broker over the network: `mqtts://host:port`, and the name its certificate must have. */
+export interface Remote {
+  url: string
+  host: string
+  tls: TlsEnd
+}
+
 /** Where to listen, and what to do with what is heard. */
 export interface ListenSettings {
-  /** `mqtts://host:port`. */
-  url: string
-  /** The name that the broker's certificate must have. */
-  host: string
+  /** A broker over the network, or a connection to the one in this process. */
+  broker: Remote | (() => Duplex)
   clientId: string
   server: string
   /** Whether to share the subscription with other workers (WIRE 8.2); aedes cannot. */
   shared: boolean
-  tls: TlsEnd
   receive: Receive
   log: Log
 }
@@ -34,6 +39,9 @@ export interface Listener {
   stop(): Promise<void>
 }
 
+/** What mqtt calls its stream: a Duplex that may be a socket. */
+type MqttStream = ReturnType<ConstructorParameters<typeof MqttClient>[0]>
+
 /** Messages of one transaction at most: more gain little, and a receipt waits for the whole batch. */
 const batchLimit = 64
 /** Messages that wait at most; then nothing more is read from the connection. */
@@ -45,11 +53,7 @@ const busyMs = 200
 const stopMs = 5000
 const backOff = { first: 500, most: 30_000 }
 
-const connectOptions = ({
-  clientId,
-  host,
-  tls,
-}: ListenSettings): IClientOptions & ConnectionOptions & { noDelay: boolean } => ({
+const sessionOptions = ({ clientId }: ListenSettings): IClientOptions => ({
   clientId,
   protocolVersion: 4,
   clean: true,
@@ -58,6 +62,9 @@ const connectOptions = ({
   reconnectPeriod: backOff.first,
   resubscribe: false,
   queueQoSZero: false,
+})
+
+const tlsOptions = ({ host, tls }: Remote): ConnectionOptions & { noDelay: boolean } => ({
   key: tls.key,
   cert: tls.certificate,
   ca: tls.authority,
@@ -67,6 +74,14 @@ const connectOptions = ({
   ...(isIP(host) === 0 ? { servername: host } : {}),
   checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
 })
+
+/** The MQTT client, over the network or within the process. */
+function connectTo(settings: ListenSettings): MqttClient {
+  const { broker } = settings
+  return typeof broker === 'function'
+    ? new MqttClient(broker as () => MqttStream, sessionOptions(settings))
+    : connect(broker.url, Object.assign(sessionOptions(settings), tlsOptions(broker)))
+}
 
 /** Listens to all gateways of one server and answers them. It reconnects for ever, with growing pauses. */
 export function startListener(settings: ListenSettings): Listener {
@@ -144,7 +159,7 @@ export function startListener(settings: ListenSettings): Listener {
 /** The connection: mqtt.js as a pipe, with our own pauses between attempts. */
 function makePipe(settings: ListenSettings, fail: (error: unknown) => void, subscribed: () => void) {
   const log = settings.log.child({ part: 'listen' })
-  const client: MqttClient = mqtt.connect(settings.url, connectOptions(settings))
+  const client = connectTo(settings)
   let flight = 0
   let attempt = 0
   let room = (): void => undefined

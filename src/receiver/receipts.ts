@@ -1,8 +1,8 @@
 import { headZero } from '../wire/chain.ts'
-import type { Holes } from '../wire/members.ts'
+import { type Holes, holesLimit } from '../wire/members.ts'
 import { type Sealed, signAndSeal } from '../wire/message.ts'
 import { topics } from '../wire/topics.ts'
-import type { Chain } from './chains-advance.ts'
+import type { Chain, Place } from './chains-advance.ts'
 import type { Store } from './store.ts'
 import type { Trust } from './verify.ts'
 
@@ -19,9 +19,6 @@ export interface Outgoing {
   topic: string
   payload: Uint8Array
 }
-
-/** Holes that one answer may list (WIRE 1.5). */
-const holesLimit = 32
 
 interface Gap {
   id: number
@@ -67,14 +64,15 @@ function shrink(store: Store, chain: Omit<Chain, 'kid'>, gap: Gap): Gap {
   return { ...gap, top, top_head: head }
 }
 
-/** What can be confirmed at a place: itself, or an earlier one where it would take too many holes. */
-function extent(store: Store, chain: Omit<Chain, 'kid'>, branch: number, seq: number, head: string): Extent {
+/** What can be confirmed at a place: itself, or the one before the first hole that may not be listed. */
+function extent(store: Store, chain: Omit<Chain, 'kid'>, { branch, seq, head }: Place, room: number): Extent {
+  const most = Math.min(room, holesLimit.answer)
   const holes: Holes = []
   for (const gap of gapsOf(store, branch, seq).map(one => shrink(store, chain, one))) {
     if (gap.top < gap.first) continue
     const last = holes.at(-1)
     if (last !== undefined && gap.first <= last[1] + 1) last[1] = Math.max(last[1], gap.top)
-    else if (holes.length < holesLimit) holes.push([gap.first, gap.top])
+    else if (holes.length < most) holes.push([gap.first, gap.top])
     else return { epoch: chain.epoch, seq: gap.first - 1, head: gap.before, holes }
   }
   return { epoch: chain.epoch, seq, head, holes }
@@ -87,18 +85,20 @@ export function extentOfBranch(store: Store, branch: number): Extent & { gateway
     branch,
   )
   if (tip === undefined) throw new Error(`branch ${branch} is gone`)
-  return { gateway: tip.gateway, ...extent(store, tip, branch, tip.seq, tip.head) }
+  return { gateway: tip.gateway, ...extent(store, tip, { ...tip, branch }, holesLimit.answer) }
 }
 
 /**
  * The answer to what a gateway says of an epoch: exactly the place it names where that is held, else the
- * end of the longest branch, else seq 0 (WIRE 7.2). Inside `write`.
+ * end of the longest branch, else seq 0; either ends before a hole for which there is no room (WIRE 7.2).
+ * Inside `write`.
  */
 export function extentAsked(
   store: Store,
   chain: Chain,
   asked: { seq: number; head: string },
   server: string,
+  room: number,
 ): Extent {
   const exact = store.get<{ branch: number }>(
     'SELECT branch FROM places WHERE gateway = ? AND epoch = ? AND seq = ? AND head = ?',
@@ -107,13 +107,13 @@ export function extentAsked(
     asked.seq,
     asked.head,
   )
-  if (exact !== undefined) return extent(store, chain, exact.branch, asked.seq, asked.head)
-  const longest = store.get<{ id: number; seq: number; head: string }>(
-    'SELECT id, seq, head FROM branches WHERE gateway = ? AND epoch = ? ORDER BY seq DESC, id LIMIT 1',
+  if (exact !== undefined) return extent(store, chain, { ...asked, ...exact }, room)
+  const longest = store.get<Place>(
+    'SELECT id AS branch, seq, head FROM branches WHERE gateway = ? AND epoch = ? ORDER BY seq DESC, id LIMIT 1',
     chain.gateway,
     chain.epoch,
   )
-  if (longest !== undefined) return extent(store, chain, longest.id, longest.seq, longest.head)
+  if (longest !== undefined) return extent(store, chain, longest, room)
   return {
     epoch: chain.epoch,
     seq: 0,

@@ -1,5 +1,6 @@
 import { hex, sha256 } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
 import { nextHead } from '../wire/chain.ts'
 import { takeRow } from './chains.ts'
 import { raise, raiseSampled } from './flags.ts'
@@ -9,6 +10,7 @@ import { takeEvent } from './receive-events.ts'
 import { takeHello, takeReady } from './session.ts'
 import { count, dayOf, type Store } from './store.ts'
 import { type Doubted, type Message, type Proven, type Trust, verify } from './verify.ts'
+import { readable } from './verify-readable.ts'
 import { judge } from './verify-reading.ts'
 
 /** What receiving needs. */
@@ -16,38 +18,57 @@ export interface Receiving {
   store: Store
   trust: Trust
   clock: Clock
+  log: Log
 }
 
-/** Takes messages and gives what is to be published for them. Throws what the database throws. */
+/** Takes messages and gives what is to be published for them. Throws faults and what the database throws. */
 export type Receive = (batch: readonly Message[]) => Outgoing[]
 
 type Chained = Exclude<Proven, { type: 'hello' | 'ready' }>
 
-const isDoubted = (found: Proven | Doubted): found is Doubted => 'flag' in found
+const isDoubted = (found: object): found is Doubted => 'flag' in found
 
 /**
  * Receives batches of messages: verifies each, keeps all of them in one transaction, and only when that is
  * committed signs one receipt for each branch that grew (WIRE 12, 7.5). Any worker may get any message, in
  * any order, twice.
  */
-export function makeReceive({ store, trust, clock }: Receiving): Receive {
+export function makeReceive({ store, trust, clock, log }: Receiving): Receive {
   return batch => {
     const found = batch.map(message => verify(message, trust))
     const { answers, held } = store.write(() => {
       const branches = new Set<number>()
-      const answers = found.flatMap(one => keep(one, branches))
+      const answers = found.flatMap((one, at) => keep(one, batch[at]!, branches))
       return { answers, held: [...branches].map(branch => extentOfBranch(store, branch)) }
     })
     return [...answers, ...receiptsFor(trust, held, clock.now())]
   }
 
-  function keep(found: Proven | Doubted, branches: Set<number>): Outgoing[] {
-    const now = clock.now()
-    if (isDoubted(found)) sample(store, found, now)
-    else if (found.type === 'hello') return takeHello(store, trust, found, now)
-    else if (found.type === 'ready') takeReady(store, found, now)
-    else for (const branch of keepChained(found, now)) branches.add(branch)
+  function keep(found: Proven | Doubted, message: Message, branches: Set<number>): Outgoing[] {
+    if (isDoubted(found)) return doubt(found)
+    const taken = readable(
+      message,
+      () => found.gateway,
+      () => store.part(() => take(found)),
+    )
+    if (isDoubted(taken)) return doubt(taken)
+    for (const branch of taken.branches) branches.add(branch)
+    return taken.answers
+  }
+
+  function doubt(found: Doubted): Outgoing[] {
+    const { flag, gateway, bug } = found
+    sample(store, found, clock.now())
+    if (bug !== undefined) log.error({ part: 'receive', flag, gateway, err: bug }, 'message not taken')
     return []
+  }
+
+  function take(found: Proven): { answers: Outgoing[]; branches: Iterable<number> } {
+    const now = clock.now()
+    if (found.type === 'hello') return { answers: takeHello(store, trust, found, now), branches: [] }
+    if (found.type !== 'ready') return { answers: [], branches: keepChained(found, now) }
+    takeReady(store, found, now)
+    return { answers: [], branches: [] }
   }
 
   /** Custody, whatever the verdict on what is said. Gives the branches to receipt. */

@@ -6,9 +6,10 @@ import { exit, say } from '../base/output.ts'
 import { type Broker, startBroker } from './broker.ts'
 import type { Refusal } from './broker-refusals.ts'
 import { noteRefusal } from './flags.ts'
-import { type Listener, startListener } from './listen.ts'
+import { type Listener, type Remote, startListener } from './listen.ts'
 import { makeReceive } from './receive.ts'
 import { openRegistry, type Registry } from './registry.ts'
+import { type DamageWatch, watchDamage } from './run-damage.ts'
 import { brokerTls, clientTls, paths, readFacts } from './state.ts'
 import { openStore, type Store } from './store.ts'
 
@@ -82,18 +83,17 @@ function startListening(
   state: string,
   store: Store,
   registry: Registry,
-  port: number | null,
+  embedded: Broker | undefined,
   log: Log,
 ): Listener {
   const { facts } = registry
+  const remote = (): Remote => ({ url: facts.broker, host: hostOf(facts.broker), tls: clientTls(state) })
   return startListener({
-    url: port === null ? facts.broker : `mqtts://127.0.0.1:${port}`,
-    host: port === null ? hostOf(facts.broker) : facts.hosts[0]!,
+    broker: embedded?.connectReceiver ?? remote(),
     clientId: facts.client,
     server: registry.server.id,
-    shared: port === null,
-    tls: clientTls(state),
-    receive: makeReceive({ store, trust: registry, clock: systemClock }),
+    shared: embedded === undefined,
+    receive: makeReceive({ store, trust: registry, clock: systemClock, log }),
     log,
   })
 }
@@ -112,15 +112,17 @@ export async function runReceiver(options: RunOptions): Promise<void> {
   // it may break before or after anybody waits for it
   broken.promise.catch(() => undefined)
   const store = openStore(paths(state).database)
+  let watch: DamageWatch | undefined
   try {
     const registry = openRegistry(state, store.db)
+    watch = watchDamage(registry, log, broken.reject)
     const broker =
       registry.facts.broker === 'embedded'
         ? await startEmbedded(state, store, registry, log, broken.reject)
         : undefined
     try {
       const port = broker?.port ?? null
-      const listener = startListening(state, store, registry, port, log)
+      const listener = startListening(state, store, registry, broker, log)
       try {
         // the embedded broker is there or nothing works; another may be away for days
         if (broker !== undefined) await Promise.race([listener.listening, ending.asked])
@@ -135,6 +137,7 @@ export async function runReceiver(options: RunOptions): Promise<void> {
       await broker?.stop()
     }
   } finally {
+    watch?.stop()
     store.close()
     ending.forget()
   }

@@ -1,8 +1,9 @@
 import { hex } from '../base/bytes.ts'
+import { holesLimit } from '../wire/members.ts'
 import { makeNonce, seenHash } from '../wire/session.ts'
 import { statementHash } from '../wire/statement.ts'
 import { topics } from '../wire/topics.ts'
-import { extentAsked, type Outgoing, sealDown } from './receipts.ts'
+import { type Extent, extentAsked, type Outgoing, sealDown } from './receipts.ts'
 import { count, type Store } from './store.ts'
 import type { Proven, Trust } from './verify.ts'
 
@@ -40,9 +41,7 @@ export function takeHello(
   const welcome = sealDown(trust, gateway, 'welcome', {
     nonce: body.nonce,
     serverNonce,
-    epochs: body.epochs.map(({ epoch, seq, head }) =>
-      extentAsked(store, { gateway, epoch, kid: body.kid }, { seq, head }, trust.server.id),
-    ),
+    epochs: answersTo(store, hello, trust.server.id),
     status: 'ok',
     token,
     time: now,
@@ -73,6 +72,16 @@ export function takeHello(
     keptSessions,
   )
   return [{ topic, payload: welcome.envelope }]
+}
+
+/** The answer to each epoch of a hello; the holes that a welcome has room for go to the oldest (WIRE 7.2). */
+function answersTo(store: Store, { gateway, body }: Proven & { type: 'hello' }, server: string): Extent[] {
+  let room: number = holesLimit.welcome
+  return body.epochs.map(({ epoch, ...asked }) => {
+    const answer = extentAsked(store, { gateway, epoch, kid: body.kid }, asked, server, room)
+    room -= answer.holes.length
+    return answer
+  })
 }
 
 /**

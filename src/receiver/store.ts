@@ -13,6 +13,8 @@ export interface Store {
   db: Database.Database
   /** Runs `work` in one transaction that holds the write lock from its start; on disk when it returns. */
   write<T>(work: () => T): T
+  /** Runs `work` so that, if it throws, it alone has changed nothing. Inside `write`. */
+  part<T>(work: () => T): T
   run(sql: string, ...cells: Cell[]): { changes: number; lastInsertRowid: number | bigint }
   get<T>(sql: string, ...cells: Cell[]): T | undefined
   all<T>(sql: string, ...cells: Cell[]): T[]
@@ -85,6 +87,7 @@ function storeOf(db: Database.Database): Store {
   return {
     db,
     write: work => db.transaction(work).immediate(),
+    part: work => db.transaction(work)(),
     run: (sql, ...cells) => statement(sql).run(...cells),
     get: <T>(sql: string, ...cells: Cell[]) => statement(sql).get(...cells) as T | undefined,
     all: <T>(sql: string, ...cells: Cell[]) => statement(sql).all(...cells) as T[],

@@ -9,6 +9,7 @@ import type { HelloBody, ReadyBody } from '../wire/session.ts'
 import { decodeBody, isSignedBy, type Statement } from '../wire/statement.ts'
 import { readTopic } from '../wire/topics.ts'
 import type { Enrolled, Registry } from './registry.ts'
+import { printable, readable } from './verify-readable.ts'
 
 /** A message as the broker handed it on. */
 export interface Message {
@@ -47,6 +48,8 @@ export interface Doubted {
   /** Why, without a value of the body. */
   why: string
   message: Message
+  /** What was thrown, where that is a bug of this program. */
+  bug?: unknown
 }
 
 /** What the steps find out, from the top: each relies only on what those above it have proven. */
@@ -164,12 +167,15 @@ function attempt(step: Step, known: Known, trust: Trust): Found {
   }
 }
 
-/** What a stranger wrote, fit for a terminal. */
-const printable = (text: string): string => text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200)
-
 /** Walks the policy. Pure but for what the registry says at this moment. */
 export function verify(message: Message, trust: Trust): Proven | Doubted {
   const known = { message } as Known
+  const gatewayOf = () => (known.enrolled === undefined ? null : known.gateway)
+  return readable(message, gatewayOf, () => walk(known, trust))
+}
+
+function walk(known: Known, trust: Trust): Proven | Doubted {
+  const { message } = known
   for (const step of policy) {
     const found = attempt(step, known, trust)
     if (typeof found === 'string') {

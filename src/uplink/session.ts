@@ -86,17 +86,23 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
   const window = sendWindow(
     custodian,
     row => {
-      if (late === undefined) watch()
+      watch()
       return connection.publish(up, pack(row.parcel))
     },
     failed,
   )
 
-  /** Watches for a welcome or a receipt that does not come. */
+  /**
+   * Watches for a welcome or a receipt that does not come. Only a receipt begins the time anew: a heartbeat
+   * and its welcome confirm nothing, and may come more often than it runs out (WIRE 7.10).
+   */
   const watch = (): void => {
+    if (window.open() > 0 || hello !== undefined) {
+      late ??= setTimeout(onOverdue, patience)
+      return
+    }
     clearTimeout(late)
-    const waits = window.open() > 0 || hello !== undefined
-    late = waits ? setTimeout(onOverdue, patience) : undefined
+    late = undefined
   }
 
   /** An answer did not come: ask again, and send one row at a time until one does (WIRE 7.10). */
@@ -127,6 +133,8 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
     if (settled.receipted > 0) {
       overdue.reset()
       patience = overdue.next()
+      clearTimeout(late)
+      late = undefined
       if (size < parts.window) {
         size = parts.window
         window.widen(size)

@@ -24,6 +24,7 @@ export const flags = {
   WRONG_AUDIENCE: 'quarantine',
   TOPIC_MISMATCH: 'quarantine',
   DEVICE_UNREGISTERED: 'quarantine',
+  UNREADABLE: 'quarantine',
   GAP: 'flag',
   FORK: 'flag',
   BROKER_REFUSED: 'refuse',

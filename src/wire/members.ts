@@ -38,12 +38,24 @@ export const moment = z.strictObject({
 export const place = z.strictObject({ epoch, seq: whole, head: hash })
 export type Place = z.infer<typeof place>
 
+/** Holes that one answer may list, and all answers of a welcome together (WIRE 1.5). */
+export const holesLimit = { answer: 32, welcome: 128 } as const
+
 /** Places that were declared lost: [from, to], rising and apart (WIRE 7.2). */
 export const holes = z
   .array(z.tuple([seq, seq]))
-  .max(32)
+  .max(holesLimit.answer)
   .refine(
     all => all.every(([from, to], at) => from <= to && from > (all[at - 1]?.[1] ?? 0)),
     'must be rising',
   )
 export type Holes = z.infer<typeof holes>
+
+/** What a welcome answers for each epoch (WIRE 7.2). */
+export const answers = z
+  .array(place.extend({ holes }))
+  .max(64)
+  .refine(
+    all => all.reduce((sum, one) => sum + one.holes.length, 0) <= holesLimit.welcome,
+    `must not list more than ${holesLimit.welcome} holes`,
+  )

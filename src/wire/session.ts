@@ -1,7 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { hex, sha256 } from '../base/bytes.ts'
-import { epoch, hash, hex16, holes, moment, parties, place, seq, text, wall, whole } from './members.ts'
+import {
+  answers,
+  epoch,
+  hash,
+  hex16,
+  holes,
+  moment,
+  parties,
+  place,
+  seq,
+  text,
+  wall,
+  whole,
+} from './members.ts'
 import { type Statement, statementHash } from './statement.ts'
 
 /** A fresh nonce, 32 hex digits. */
@@ -32,7 +45,7 @@ export const sessionBodies = {
     ...parties,
     nonce: hex16,
     serverNonce: hex16,
-    epochs: z.array(place.extend({ holes })).max(64),
+    epochs: answers,
     status: z.enum(['ok', 'hold']),
     token: seq,
     time: wall,

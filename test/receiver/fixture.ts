@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Bytes, base32, hex } from '../../src/base/bytes.ts'
 import type { Clock } from '../../src/base/clock.ts'
 import { codeOf } from '../../src/base/fault.ts'
+import { makeLog } from '../../src/base/log.ts'
 import type { Outgoing } from '../../src/receiver/receipts.ts'
 import { makeReceive, type Receive } from '../../src/receiver/receive.ts'
 import type { AcceptedDevice, Enrolled } from '../../src/receiver/registry.ts'
@@ -175,6 +176,8 @@ export interface Bench {
   trust: Trust
   devices: AcceptedDevice[]
   gateways: Map<string, Enrolled>
+  /** Lines of the log. */
+  logged: string[]
   /** Another worker, or the same after a restart, on the same file. */
   again(): { store: Store; receive: Receive }
   end(): void
@@ -187,15 +190,25 @@ export function bench(): Bench {
   const clock = standing()
   const known = registry()
   const stores: Store[] = []
+  const logged: string[] = []
   const again = () => {
     const store = openStore(path)
     stores.push(store)
-    return { store, receive: makeReceive({ store, trust: known.trust, clock }) }
+    return {
+      store,
+      receive: makeReceive({
+        store,
+        trust: known.trust,
+        clock,
+        log: makeLog('error', { write: line => void logged.push(line) }),
+      }),
+    }
   }
   return {
     path,
     clock,
     ...known,
+    logged,
     ...again(),
     again,
     end: () => {

@@ -28,12 +28,10 @@ async function listening(known: Awaited<ReturnType<typeof enrolled>>, receive: R
   let broker = await open(0)
   const { port } = broker
   const listener = startListener({
-    url: `mqtts://127.0.0.1:${port}`,
-    host: 'localhost',
+    broker: { url: `mqtts://127.0.0.1:${port}`, host: 'localhost', tls: clientTls(folder) },
     clientId: client,
     server: known.server.id,
     shared: false,
-    tls: clientTls(folder),
     receive,
     log: silent,
   })

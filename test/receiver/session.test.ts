@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { hex, sha256 } from '../../src/base/bytes.ts'
+import { takeLost, takeRow } from '../../src/receiver/chains.ts'
 import type { Outgoing } from '../../src/receiver/receipts.ts'
 import { lastSeen } from '../../src/receiver/session.ts'
 import { verifyKey } from '../../src/wire/keys.ts'
-import { openFrom } from '../../src/wire/message.ts'
+import { openFrom, signAndSeal } from '../../src/wire/message.ts'
 import { seenHash } from '../../src/wire/session.ts'
-import { type Bench, bench, epochOf, gateway, morning, server, time, unchained } from './fixture.ts'
+import { type Bench, bench, epochOf, from, gateway, morning, server, time, to, unchained } from './fixture.ts'
 
 let it: Bench
 beforeEach(() => {
@@ -132,4 +134,79 @@ test('old sessions are forgotten, but none of the last day and never the newest'
   it.clock.at += 86_400_001
   expect(opened(ask('f'.repeat(32))).body.token).toBe(71)
   expect(it.store.all('SELECT 1 FROM sessions')).toHaveLength(64)
+})
+
+/** The heads of an epoch of `count` rows, every even one of which was declared lost: head(0) first. */
+function riddled(name: string, count: number): string[] {
+  const { zero } = epochOf(gateway, name)
+  const heads = [zero, ...Array.from({ length: count }, (_, at) => hex(sha256(`${name} ${at + 1}`)))]
+  const chain = { gateway: gateway.id, epoch: name, kid: gateway.key.kid, received: morning }
+  for (let seq = 1; seq <= count; seq++) {
+    const [prev, head] = [heads[seq - 1]!, heads[seq]!]
+    const envelope = new Uint8Array(1)
+    if (seq % 2 === 1) {
+      takeRow(it.store, { ...chain, seq, prev, head, hash: head, type: 'reading', envelope }, server.id)
+    } else takeLost(it.store, { ...chain, first: seq, last: seq, before: prev, after: head }, server.id)
+  }
+  return heads
+}
+
+test('64 epochs full of holes fit into one welcome, and each answer is true', () => {
+  const names = Array.from({ length: 64 }, (_, at) => at.toString(16).padStart(16, '0'))
+  const known = it.store.write(() => names.map(name => riddled(name, 65)))
+  const epochs = names.map((epoch, at) => ({ epoch, seq: 65, head: known[at]![65]! }))
+  const holes = Array.from({ length: 32 }, (_, at) => [2 * at + 2, 2 * at + 2])
+  // 128 holes are four epochs' of 32; of the others the first row is held, and row 2 is not
+  const expected = names.map((epoch, at) =>
+    at < 4 ? { ...epochs[at], holes } : { epoch, seq: 1, head: known[at]![1], holes: [] },
+  )
+  expect(opened(it.receive([hello('a', { epochs }).message])).body.epochs).toEqual(expected)
+})
+
+test('what room the oldest epochs leave goes to the next, as far as it reaches', () => {
+  const names = Array.from({ length: 6 }, (_, at) => at.toString(16).padStart(16, '0'))
+  const known = it.store.write(() => names.map(name => riddled(name, 61)))
+  const epochs = names.map((epoch, at) => ({ epoch, seq: 61, head: known[at]![61]! }))
+  const { body } = opened(it.receive([hello('a', { epochs }).message]))
+  // 30 holes each: 128 - 4 * 30 leaves 8, rows 2 to 16, and the ninth hole would be row 18
+  expect(body.epochs.map(one => [one.seq, one.holes.length])).toEqual([
+    [61, 30],
+    [61, 30],
+    [61, 30],
+    [61, 30],
+    [17, 8],
+    [1, 0],
+  ])
+  expect(body.epochs[4]!.head).toBe(known[4]![17])
+})
+
+test('the largest welcome that the wire allows can be sealed', () => {
+  const most = Number.MAX_SAFE_INTEGER
+  const holes = (count: number) =>
+    Array.from({ length: count }, (_, at): [number, number] => [most - 200 + 2 * at, most - 200 + 2 * at])
+  const members = {
+    nonce: '0'.repeat(32),
+    serverNonce: '0'.repeat(32),
+    epochs: Array.from({ length: 64 }, (_, at) => ({
+      epoch: '0'.repeat(16),
+      seq: most,
+      head: '0'.repeat(64),
+      holes: at < 4 ? holes(32) : [],
+    })),
+    status: 'hold',
+    token: most,
+    time: most,
+    minVersion: '\u0001'.repeat(128),
+    versions: { binding: most, serverEntry: most, devices: most, revocations: most },
+  }
+  const welcome = (changes: object) =>
+    signAndSeal('welcome', from({ ...gateway, id: server.id }), to(gateway), { ...members, ...changes })
+  expect(welcome({}).envelope.length).toBeLessThanOrEqual(16_384)
+  const [first, ...rest] = members.epochs
+  const more = [...rest, { ...first, holes: holes(1) }]
+  expect(() => welcome({ epochs: more })).not.toThrow()
+  expect(() => welcome({ epochs: [...more.slice(0, -1), { ...first, holes: holes(33) }] })).toThrow()
+  expect(() => welcome({ epochs: [first, ...rest.slice(0, -1), { ...first, holes: holes(1) }] })).toThrow(
+    'must not list more than 128 holes',
+  )
 })

@@ -19,7 +19,7 @@ import { type Heard, spy } from './stranger.ts'
 jest.setTimeout(180_000)
 
 /** What a person's body, wristband and card say. GSRN: 17 digits, then GS1's mod-10 check digit. */
-const weight = '71.3947152'
+const weight = '713.947152'
 const band = '952771604938215562'
 const label = 'Resident-Quillfeather-83'
 const card = 'QX9Z-RES-44170052'
@@ -62,9 +62,11 @@ beforeAll(async () => {
   writeFileSync(cuff.device, cuffLine(`${card}?`, '120'))
   writeFileSync(cuff.device, cuffLine(card, '999'))
   writeFileSync(scale.device, `ST,GS,+${weight}qq\r\n`)
+  // more decimals than the wire carries, and more kilograms (WIRE 1.5): faults, and no end of the gateway
+  writeFileSync(scale.device, `ST,GS,+${weight.slice(1)}0kg\r\nST,GS,+99999999lb\r\n`)
   writeFileSync(scanner.device, `]C18018${band.replace(/2$/, '4')}\r\n`)
   await until('the faults', patienceMs, async () => {
-    return (await faults(0)) === 1 && (await faults(1)) === 1 && (await faults(2)) === 2
+    return (await faults(0)) === 1 && (await faults(1)) === 3 && (await faults(2)) === 2
   })
   await drained(box())
 })

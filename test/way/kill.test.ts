@@ -5,7 +5,7 @@ import { hex, sha256 } from '../../src/base/bytes.ts'
 import type { Taken } from '../../src/control/api.ts'
 import { listFlags } from '../../src/receiver/flags.ts'
 import { seededRandom } from './random.ts'
-import { addDevice, answers, drained, openWay, patienceMs, type Plug, type WaySite } from './site.ts'
+import { addDevice, answers, drained, openWay, type Plug, patienceMs, type WaySite } from './site.ts'
 import { type Claim, discrepancies, type Held, heldBy, noteTaken } from './tally.ts'
 import { startWriter, type Writer } from './writer.ts'
 
@@ -103,9 +103,7 @@ test('the tally notices what is missing, doubled, swapped, foreign or kept apart
     'e 3 is another frame than was taken',
   ])
   expect(found([held(2, 1), held(3, 2), held(3, 3)])).toContain('e 3 is there twice')
-  expect(found([held(2, 1), held(3, 2), held(4, 1)])).toEqual([
-    `e 4 is a line that came before: ${line(1)}`,
-  ])
+  expect(found([held(2, 1), held(3, 2), held(4, 1)])).toEqual([`e 4 is a line that came before: ${line(1)}`])
   expect(found([held(2, 1), held(3, 2), held(4, 9)])).toEqual([`e 4 was never written: ${line(9)}`])
   expect(found([held(2, 1), { ...held(3, 2), verdict: 'quarantine' }])).toEqual([
     'e 3 has the verdict quarantine',

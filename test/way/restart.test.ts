@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, jest, test } from '@jest/globa
 import { until } from '../../scripts/scenario/program.ts'
 import type { Taken } from '../../src/control/api.ts'
 import { listFlags } from '../../src/receiver/flags.ts'
-import { addDevice, answers, drained, openWay, patienceMs, type Plug, type WaySite } from './site.ts'
+import { addDevice, answers, drained, openWay, type Plug, patienceMs, type WaySite } from './site.ts'
 import { discrepancies, heldBy, noteTaken } from './tally.ts'
 import { startWriter, type Writer } from './writer.ts'
 

@@ -106,7 +106,11 @@ export async function openWay(plan: SitePlan): Promise<WaySite> {
   }
   try {
     const site = await furnish(plan, folder, programs, forwarder)
-    return { ...site, close: async () => (site.store.close(), await end()) }
+    const close = async (): Promise<void> => {
+      site.store.close()
+      await end()
+    }
+    return { ...site, close }
   } catch (error) {
     await end()
     throw error
@@ -131,7 +135,15 @@ async function furnish(
       : ['--broker', `mqtts://localhost:${brokerPort}`]
   const announced = ['--announce', `mqtts://localhost:${forwarder.port}`]
   const { words } = JSON.parse(
-    await typeReceiver({ receiver }, 'init', ...where, ...announced, '--passphrase-file', passphrase, '--json'),
+    await typeReceiver(
+      { receiver },
+      'init',
+      ...where,
+      ...announced,
+      '--passphrase-file',
+      passphrase,
+      '--json',
+    ),
   ) as { words: string[] }
   if (broker === 'mosquitto') programs.push(startMosquitto(folder, brokerPort, receiver))
   const log = join(folder, 'receiver.log')
