@@ -19,8 +19,8 @@ import {
 /** At most this many requests share one transaction. */
 const batchLimit = 256
 
-/** Rows looked at between two batches while the check of the start is still under way. */
-const checkStep = 2000
+/** Rows that the check of the start looks at before the first request is heard, and then between two batches. */
+const checkStep = 250
 
 /** Whether an error means that the disk or the file can no longer be believed (SQLite's result codes). */
 function isDamage(error: unknown): boolean {

@@ -98,6 +98,8 @@ export function openOutbox({ path, quotaBytes, intakeBytes, chain }: OutboxSetti
   )
   const token = db.prepare<[], { value: number }>("SELECT value FROM meta WHERE name = 'token'")
   const raise = db.prepare("UPDATE meta SET value = max(value, ?) WHERE name = 'token'")
+  // Made once: each call of db.transaction would build a new one
+  const transact = db.transaction((work: () => unknown) => work())
   const usedBytes = (): number => pages.get()!.used * pageSize
   return {
     ...stores,
@@ -106,7 +108,7 @@ export function openOutbox({ path, quotaBytes, intakeBytes, chain }: OutboxSetti
     usedBytes,
     ballast: ballastOf(`${path}.ballast`, ballastBytes),
     fold: () => void db.pragma('wal_checkpoint(TRUNCATE)'),
-    commit: work => db.transaction(work)(),
+    commit: <T>(work: () => T) => transact(work) as T,
     append: (epoch, envelope, at) => {
       const seq = epoch.seq + 1
       const id = epoch.base + seq

@@ -84,10 +84,12 @@ function storeOf(db: Database.Database): Store {
     }
     return found
   }
+  // made once: each call of db.transaction would build a new one
+  const transact = db.transaction((work: () => unknown) => work())
   return {
     db,
-    write: work => db.transaction(work).immediate(),
-    part: work => db.transaction(work)(),
+    write: <T>(work: () => T) => transact.immediate(work) as T,
+    part: <T>(work: () => T) => transact(work) as T,
     run: (sql, ...cells) => statement(sql).run(...cells),
     get: <T>(sql: string, ...cells: Cell[]) => statement(sql).get(...cells) as T | undefined,
     all: <T>(sql: string, ...cells: Cell[]) => statement(sql).all(...cells) as T[],

@@ -149,7 +149,7 @@ test('the same search finds what is there: names in logs, topics and outbox, val
   await until('the daemon answering', patienceMs, () => answers(box()))
   const epoch = site.store.get<{ epoch: string }>('SELECT epoch FROM readings LIMIT 1')!.epoch
   const found = (path: string, name: string, value: string) =>
-    sightings(file(path), [{ name, bytes: bytesOf(value) }]).length > 0
+    sightings([...file(path), ...file(`${path}-wal`)], [{ name, bytes: bytesOf(value) }]).length > 0
   expect(found(box().daemon.log, 'device', 'planted-scale')).toBe(true)
   expect(found(join(site.folder, 'mosquitto.log'), 'client id', box().gateway)).toBe(true)
   expect(found(places(box().state).outbox, 'epoch', epoch)).toBe(true)

@@ -41,15 +41,15 @@ async function live(taken: Taken[]): Promise<void> {
   box.daemon.start()
   const cut = setTimeout(
     () => site.forwarder.redirect(random.percent(50) ? 0 : site.brokerPort),
-    random.between(0, 1000),
+    random.between(0, 700),
   )
   if (random.percent(20)) {
-    await wait(random.between(0, 800)) // while it starts, whatever it is doing then
+    await wait(random.between(0, 600)) // while it starts, whatever it is doing then
     await box.daemon.end('SIGKILL')
   } else {
     await until('the daemon answering', patienceMs, () => answers(box))
     const { ended } = await noteTaken(box, taken)
-    await wait(random.between(50, 1000))
+    await wait(random.between(50, 700))
     await box.daemon.end('SIGKILL')
     await ended
   }

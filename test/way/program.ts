@@ -13,7 +13,7 @@ export interface End {
 export interface Program extends Running {
   child: ChildProcess
   log: string
-  /** Starts it again after it ended. */
+  /** Starts it again after it ended; nothing happens while it runs. */
   start(): void
   /** Sends the signal and resolves with how it ended. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<End>
@@ -63,7 +63,8 @@ export function startProgram(name: string, args: readonly string[], log: string)
     child: start(),
     log,
     start() {
-      program.child = start()
+      const { exitCode, signalCode } = program.child
+      if (exitCode !== null || signalCode !== null) program.child = start()
     },
     end,
     stop: async () => void (await end('SIGTERM')),
