@@ -1,18 +1,10 @@
 import { Fault } from '../base/fault.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import { type VerifyReport, verifying } from '../outbox/verify.ts'
+import type { HelloMembers, Row } from '../uplink/custodian.ts'
 import type { Sealed } from '../wire/message.ts'
 import { journalOf, type Memory } from './custody-journal.ts'
-import type {
-  Calls,
-  CustodySettings,
-  HelloMembers,
-  OutboxStats,
-  Place,
-  Prompt,
-  Row,
-  Settled,
-} from './custody-messages.ts'
+import type { Calls, CustodySettings, OutboxStats, Place, Prompt } from './custody-messages.ts'
 import { settlerOf } from './custody-settle.ts'
 
 /** Epochs that one hello lists (WIRE 1.5). */
@@ -44,8 +36,6 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
   const journal = journalOf(outbox, settings, repaired)
   const settler = settlerOf(outbox, settings, journal)
   const { losses } = journal
-  /** Rows that the broker took. Not stored: it proves nothing (WIRE 8.5), and would cost a write per row. */
-  const sent = new Set<number>()
 
   const take = ({ type, time, members }: Calls['take']['argument']): Place => {
     journal.memory.moment = time
@@ -80,25 +70,9 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
     return sound.map(({ id, epoch, seq, envelope }) => ({ id, parcel: { epoch, seq, envelope } }))
   }
 
-  /** Settled rows are sent no more; those that are queued again were not sent yet. */
-  const unsend = (settled: Settled): Settled => {
-    for (const { epoch } of settled.upTo) {
-      const { base, seq, settled: upTo } = epochs.named(epoch)!
-      for (const id of sent) {
-        if (id > base && id <= base + (settled.reopened > 0 ? seq : upTo)) sent.delete(id)
-      }
-    }
-    return settled
-  }
-
-  const markSent = (ids: number[]): undefined => {
-    for (const id of ids) sent.add(id)
-    journal.memory.since.sent += ids.length
-  }
-
   const stats = (): OutboxStats => {
     const since = { ...journal.memory.since }
-    return { ...outbox.holding(), intakeBytes, quotaBytes, sent: sent.size, since }
+    return { ...outbox.holding(), intakeBytes, quotaBytes, since }
   }
 
   const work = (request: Prompt): unknown => {
@@ -111,12 +85,10 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
         return ready(request.argument)
       case 'due':
         return due(request.argument)
-      case 'sent':
-        return markSent(request.argument)
       case 'welcome':
-        return unsend(settler.welcome(request.argument))
+        return settler.welcome(request.argument)
       case 'receipt':
-        return unsend(settler.receipt(request.argument))
+        return settler.receipt(request.argument)
       case 'stats':
         return stats()
     }

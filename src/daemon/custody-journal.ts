@@ -52,7 +52,6 @@ export function journalOf(outbox: Outbox, settings: CustodySettings, repaired: b
     commits: 0,
     taken: 0,
     refused: 0,
-    sent: 0,
     receipted: 0,
     reopened: 0,
     forgotten: 0,

@@ -3,10 +3,10 @@ import { Fault, type FaultCode, isFault } from '../base/fault.ts'
 import type { Holding } from '../outbox/outbox.ts'
 import type { Salvaged } from '../outbox/salvage.ts'
 import type { VerifyReport } from '../outbox/verify.ts'
+import type { HelloMembers, Row, Settled } from '../uplink/custodian.ts'
 import type { Draft } from '../wire/chained.ts'
-import type { Parcel } from '../wire/envelope.ts'
 import type { Sealed } from '../wire/message.ts'
-import type { HelloBody, ReceiptBody, WelcomeBody } from '../wire/session.ts'
+import type { ReceiptBody, WelcomeBody } from '../wire/session.ts'
 import type { Statement } from '../wire/statement.ts'
 
 /** Where and for whom custody keeps. Handed to the worker once; the seed is wiped behind it. */
@@ -36,39 +36,15 @@ export interface Place {
   hash: string
 }
 
-/** A row that waits for a receipt; ids rise with age and are never used twice. */
-export interface Row {
-  id: number
-  parcel: Parcel
-}
-
-/** What a hello says beside what custody adds: the parties, the epochs and the token. */
-export type HelloMembers = Omit<HelloBody, 'iss' | 'kid' | 'aud' | 'akid' | 'epochs' | 'token'>
-
-/** What a receipt or a welcome changed. */
-export interface Settled {
-  receipted: number
-  /** Rows that are queued again: ask `due` from the start. */
-  reopened: number
-  forgotten: number
-  /** Per epoch answered: no row at or below seq waits any more. */
-  upTo: { epoch: string; seq: number }[]
-  /** Answers that changed nothing, because their head is not ours. */
-  refused: { epoch: string; seq: number }[]
-}
-
 /** What custody holds, and what it did since it started. */
 export interface OutboxStats extends Holding {
   intakeBytes: number
   quotaBytes: number
-  /** Rows of `queued` that the broker took. */
-  sent: number
   since: {
     /** Transactions that wrote statements, and the statements that they took. */
     commits: number
     taken: number
     refused: number
-    sent: number
     receipted: number
     reopened: number
     forgotten: number
@@ -82,7 +58,6 @@ export interface Calls {
   hello: { argument: HelloMembers; answer: Sealed }
   ready: { argument: { welcome: WelcomeBody; seen: string }; answer: Sealed }
   due: { argument: { afterId: number; limit: number }; answer: Row[] }
-  sent: { argument: number[]; answer: undefined }
   welcome: { argument: { body: WelcomeBody; statement: Statement }; answer: Settled }
   receipt: { argument: { body: ReceiptBody; statement: Statement }; answer: Settled }
   stats: { argument: undefined; answer: OutboxStats }

@@ -2,10 +2,11 @@ import { Fault } from '../base/fault.ts'
 import type { Epoch } from '../outbox/epochs.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { Answer } from '../outbox/receipts.ts'
+import type { Settled } from '../uplink/custodian.ts'
 import type { ReceiptBody, WelcomeBody } from '../wire/session.ts'
 import type { Statement } from '../wire/statement.ts'
 import type { Journal } from './custody-journal.ts'
-import type { CustodySettings, Settled } from './custody-messages.ts'
+import type { CustodySettings } from './custody-messages.ts'
 
 /** A server's word, its signature verified by whoever hands it in. */
 export interface Said<B> {

@@ -2,46 +2,29 @@ import { Worker } from 'node:worker_threads'
 import { Fault } from '../base/fault.ts'
 import type { Salvaged } from '../outbox/salvage.ts'
 import type { VerifyReport } from '../outbox/verify.ts'
+import type { Custodian } from '../uplink/custodian.ts'
 import type { Draft } from '../wire/chained.ts'
-import type { Sealed } from '../wire/message.ts'
-import type { ReceiptBody, WelcomeBody } from '../wire/session.ts'
-import type { Statement } from '../wire/statement.ts'
 import {
   type CallName,
   type Calls,
   type CustodySettings,
   faultOf,
-  type HelloMembers,
   type Notice,
   type OutboxStats,
   type Place,
   type Reply,
   type Request,
-  type Row,
-  type Settled,
 } from './custody-messages.ts'
 
-export type { CustodySettings, HelloMembers, OutboxStats, Place, Row, Settled } from './custody-messages.ts'
+export type { CustodySettings, OutboxStats, Place } from './custody-messages.ts'
 
 /**
  * Keeps what the gateway says until the server has it. The database and the signing key live in a worker
  * thread, so a slow disk never holds up ports or network. Every promise rejects with a Fault.
  */
-export interface Custody {
+export interface Custody extends Custodian {
   /** Resolves when the statement is on disk. `outbox.full`, `wire.too-large`, `input.invalid` concern this draft alone. */
   take(draft: Draft): Promise<Place>
-  /** A signed and sealed hello with the epochs and the token that are on disk. */
-  hello(members: HelloMembers): Promise<Sealed>
-  /** Writes the welcome's token to disk, then answers with the sealed ready. */
-  ready(welcome: WelcomeBody, seen: string): Promise<Sealed>
-  /** Rows of this server that wait for a receipt, in order of id, those after `afterId`. */
-  due(afterId: number, limit: number): Promise<Row[]>
-  /** Remembers that the broker took these rows, for the statistics only (WIRE 8.5). */
-  sent(ids: number[]): Promise<void>
-  /** Settles by a welcome whose signature is verified (WIRE 7.6 to 7.8). */
-  welcome(body: WelcomeBody, statement: Statement): Promise<Settled>
-  /** Settles by a receipt whose signature is verified; `receipt.refused`, and nothing changed, if it is not for us. */
-  receipt(body: ReceiptBody, statement: Statement): Promise<Settled>
   stats(): Promise<OutboxStats>
   /**
    * Walks the whole chain on disk and names every row that is not as it was written, while everything else is
@@ -115,7 +98,6 @@ export async function openCustody(settings: CustodySettings): Promise<Custody> {
     hello: members => ask('hello', members),
     ready: (welcome, seen) => ask('ready', { welcome, seen }),
     due: (afterId, limit) => ask('due', { afterId, limit }),
-    sent: ids => ask('sent', ids),
     welcome: (body, statement) => ask('welcome', { body, statement }),
     receipt: (body, statement) => ask('receipt', { body, statement }),
     stats: () => ask('stats', undefined),

@@ -111,7 +111,7 @@ export function handlersOf(gateway: Gateway): Handlers {
     async outbox() {
       const link = gateway.link()
       if (link === undefined) throw noRoute()
-      return outboxOf(await link.custody.stats())
+      return outboxOf(await link.custody.stats(), link.sent())
     },
     async verifyOutbox() {
       const link = gateway.link()

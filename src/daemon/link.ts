@@ -1,6 +1,6 @@
-import type { Log } from '../base/log.ts'
 import type { Clock } from '../base/clock.ts'
 import { type Fault, type FaultCode, isFault } from '../base/fault.ts'
+import type { Log } from '../base/log.ts'
 import type { Status } from '../control/api.ts'
 import type { Config } from '../identity/config.ts'
 import type { Known } from '../identity/identity.ts'
@@ -38,6 +38,8 @@ export interface Link {
   /** Resolves when the server has answered HELLO on the present connection. */
   welcomed(within: AbortSignal): Promise<void>
   status(): Status['uplink']
+  /** Rows that the broker took and the server has not receipted yet. */
+  sent(): number
   /** Why it is not connected, if it is not. */
   trouble(): Fault | undefined
   /** How often something came down that was not believed, by the check that failed. */
@@ -197,6 +199,7 @@ export async function openLink(parts: LinkParts): Promise<Link> {
         ...(refusal === undefined ? {} : { refusal: { flag: 'SERVER_KEY_UNPINNED' as const, ...refusal } }),
       }
     },
+    sent: way.sent,
     trouble: () => trouble,
     disbelieved: () => disbelieved,
     async stop() {

@@ -9,9 +9,9 @@ const empty = { queued: 0, sent: 0, receipted: 0, forgotten: 0, bytes: 0, quota:
 const noUplink: Status['uplink'] = { state: 'off', broker: null, since: null, lastReceipt: null }
 
 /** The outbox in the numbers that people look at. */
-export const sumsOf = (stats: OutboxStats): Status['outbox'] => ({
+export const sumsOf = (stats: OutboxStats, sent: number): Status['outbox'] => ({
   queued: stats.queued,
-  sent: stats.sent,
+  sent,
   receipted: stats.receipted,
   forgotten: stats.since.forgotten,
   bytes: stats.usedBytes,
@@ -64,7 +64,7 @@ export async function statusOf(gateway: Gateway): Promise<Status> {
     site: route?.binding.site ?? null,
     uptimeMs: parts.clock.mono() - gateway.startedMono,
     devices: stations.states(),
-    outbox: sums === undefined ? empty : sumsOf(sums),
+    outbox: sums === undefined ? empty : sumsOf(sums, link?.sent() ?? 0),
     uplink: link?.status() ?? noUplink,
     clock: { source, uncertainty, wall },
     certificate: route === undefined ? null : { notAfter: route.notAfter },
@@ -74,8 +74,8 @@ export async function statusOf(gateway: Gateway): Promise<Status> {
 }
 
 /** What `vitalgate outbox stats` shows. */
-export const outboxOf = (stats: OutboxStats): CallAnswer<'outbox'> => ({
-  ...sumsOf(stats),
+export const outboxOf = (stats: OutboxStats, sent: number): CallAnswer<'outbox'> => ({
+  ...sumsOf(stats, sent),
   epochs: stats.epochs.map(({ epoch, server, seq, queued, receipted }) => ({
     epoch,
     server,

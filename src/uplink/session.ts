@@ -44,6 +44,8 @@ export interface SessionEvents {
 export interface Session {
   /** Something was taken: send it. */
   wake(): void
+  /** Rows that the broker took and the server has not receipted yet. */
+  sent(): number
   close(): Promise<void>
 }
 
@@ -193,6 +195,7 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
   })
 
   return {
+    sent: window.taken,
     wake() {
       if (welcomed && !over) window.pump()
     },

@@ -33,6 +33,8 @@ export interface Uplink {
   start(): void
   /** Something was taken: send it. */
   wake(): void
+  /** Rows that the broker took and the server has not receipted yet. */
+  sent(): number
   stop(): Promise<void>
 }
 
@@ -89,6 +91,7 @@ export function uplink(parts: UplinkParts): Uplink {
   return {
     start: attempt,
     wake: () => session?.wake(),
+    sent: () => session?.sent() ?? 0,
     async stop() {
       stopped = true
       clearTimeout(waiting)

@@ -15,17 +15,18 @@ export interface SendWindow {
   widen(size: number): void
   /** Rows on their way. */
   open(): number
+  /** Those of them that the broker took, which proves nothing (WIRE 8.5). */
+  taken(): number
   stop(): void
 }
 
 /** Sends through `publish`; a failure is told once and ends the window. */
 export function sendWindow(
-  custodian: Pick<Custodian, 'due' | 'sent'>,
+  custodian: Pick<Custodian, 'due'>,
   publish: (row: Row) => Promise<void>,
   failed: (error: unknown) => void,
 ): SendWindow {
-  const onTheirWay = new Map<number, { epoch: string; seq: number }>()
-  let taken: number[] = []
+  const onTheirWay = new Map<number, { epoch: string; seq: number; taken: boolean }>()
   let size = 0
   let after = 0
   let generation = 0
@@ -33,23 +34,14 @@ export function sendWindow(
   let again = false
   let stopped = false
 
-  const tellSent = async (): Promise<void> => {
-    const ids = taken
-    taken = []
-    if (ids.length > 0) await custodian.sent(ids)
-  }
-
   const send = (row: Row): void => {
-    onTheirWay.set(row.id, { epoch: row.parcel.epoch, seq: row.parcel.seq })
+    const { epoch, seq } = row.parcel
+    const way = { epoch, seq, taken: false }
+    onTheirWay.set(row.id, way)
     after = row.id
-    publish(row).then(
-      () => {
-        taken.push(row.id)
-        // many acknowledgements come in one packet: one message to the outbox for all of them
-        if (taken.length === 1) setImmediate(() => tellSent().catch(fail))
-      },
-      error => fail(error),
-    )
+    publish(row).then(() => {
+      way.taken = true
+    }, fail)
   }
 
   const fail = (error: unknown): void => {
@@ -112,6 +104,7 @@ export function sendWindow(
       pump()
     },
     open: () => onTheirWay.size,
+    taken: () => [...onTheirWay.values()].filter(row => row.taken).length,
     stop() {
       stopped = true
     },

@@ -114,15 +114,14 @@ test('a hole in a later receipt is sent again', async () => {
 
 test('a restored server gets again what it lacks', async () => {
   await receive(9)
-  await custody.sent([10])
-  expect(await custody.stats()).toMatchObject({ sent: 1, queued: 1, receipted: 9 })
+  expect(await custody.stats()).toMatchObject({ queued: 1, receipted: 9 })
   expect(await greet([answer(4)], 1_780_000_100_500)).toMatchObject({
     reopened: 5,
     receipted: 0,
     forgotten: 0,
   })
   expect(await dueSeqs()).toEqual(seqs(5, 10))
-  expect(await custody.stats()).toMatchObject({ sent: 0, queued: 6, receipted: 4 })
+  expect(await custody.stats()).toMatchObject({ queued: 6, receipted: 4 })
   await receive(10)
   expect(await dueSeqs()).toEqual([])
 })
