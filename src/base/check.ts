@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { Fault, type FaultCode } from './fault.ts'
+import { plainWord } from './plain.ts'
 
 /** One thing wrong with data from outside: where, and what. */
 export interface Problem {
@@ -7,14 +8,14 @@ export interface Problem {
   problem: string
 }
 
-/** Where in the data: `device[2].port`; `(whole)` for the data itself. */
+/** Where in the data: `device[2].port`; `(whole)` for the data itself. A name from outside may not begin a line. */
 function pathOf(path: readonly PropertyKey[]): string {
   let text = ''
   for (const step of path) {
     if (typeof step === 'number') text += `[${step}]`
     else text += text === '' ? String(step) : `.${String(step)}`
   }
-  return text === '' ? '(whole)' : text
+  return text === '' ? '(whole)' : plainWord(text)
 }
 
 /** How many single edits make one word of the other (Levenshtein). */
@@ -64,7 +65,9 @@ export function problems(schema: z.ZodType, value: unknown): Problem[] {
   const result = schema.safeParse(value)
   if (result.success) return []
   return result.error.issues.flatMap(issue => {
-    if (issue.code !== 'unrecognized_keys') return [{ path: pathOf(issue.path), problem: issue.message }]
+    if (issue.code !== 'unrecognized_keys') {
+      return [{ path: pathOf(issue.path), problem: plainWord(issue.message) }]
+    }
     const known = knownAt(schema, issue.path)
     return issue.keys.map(key => {
       const near = nearest(key, known)

@@ -45,6 +45,7 @@ export type FaultCode =
   | 'control.refused'
   | 'device.unknown'
   | 'device.exists'
+  | 'device.changed'
   | 'registry.known'
   | 'registry.unknown'
   | 'registry.missing'

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  constants,
   existsSync,
   fchmodSync,
   fstatSync,
@@ -10,6 +11,8 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  type Stats,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
@@ -45,6 +48,68 @@ export function makeFolder(path: string): void {
     mkdirSync(path, { recursive: true, mode: 0o700 })
   } catch (error) {
     throw fileFault(path, error)
+  }
+}
+
+/** A fault `permission` if somebody else owns it, or has any right to it. */
+function checkPrivate(path: string, { mode, uid }: Pick<Stats, 'mode' | 'uid'>, wanted: string): void {
+  if (uid !== process.getuid?.()) {
+    throw new Fault('permission', `${path} belongs to another user (${uid})`, {
+      hint: `run this as the user who owns it: ls -ld ${path}`,
+    })
+  }
+  if ((mode & 0o077) === 0) return
+  throw new Fault('permission', `${path} may be used by others (mode ${(mode & 0o777).toString(8)})`, {
+    hint: `type: chmod ${wanted} ${path}; if others use this machine, what is in it may be known to them`,
+  })
+}
+
+/** A fault `permission` if anybody but this user may enter the folder; nothing where there is none. */
+export function checkPrivateFolder(path: string): void {
+  let found: Stats | undefined
+  try {
+    found = statSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    throw fileFault(path, error)
+  }
+  if (found === undefined) return
+  if (!found.isDirectory()) throw new Fault('input.invalid', `${path} is no folder`)
+  checkPrivate(path, found, '700')
+}
+
+/**
+ * Makes the folder of somebody's state. Only this user may enter it, whoever made it: a fault `permission`
+ * where one is there that others may enter.
+ */
+export function makePrivateFolder(path: string): void {
+  makeFolder(path)
+  checkPrivateFolder(path)
+}
+
+/**
+ * Makes an empty file that only its owner may read (0600), unless it is there already: for whoever, like
+ * SQLite, opens a file by name and with the rights of the umask. A fault `permission` where the file that is
+ * there is a symbolic link, no plain file, another user's, or open to others.
+ */
+export function makePrivateFile(path: string): void {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
+  try {
+    // O_NONBLOCK: a named pipe in its place must not hold us up
+    const file = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
+    try {
+      const found = fstatSync(file)
+      if (!found.isFile()) throw new Fault('permission', `${path} is no plain file`)
+      checkPrivate(path, found, '600')
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    if (error instanceof Fault) throw error
+    if (codeOf(error) !== 'ELOOP') throw fileFault(path, error)
+    throw new Fault('permission', `${path} is a symbolic link`, {
+      hint: `somebody put it there; see where it leads, and move it away: ls -l ${path}`,
+      cause: error,
+    })
   }
 }
 

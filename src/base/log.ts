@@ -1,5 +1,6 @@
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import { Fault } from './fault.ts'
+import { plainWord } from './plain.ts'
 
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 
@@ -41,7 +42,7 @@ function admit(given: object): Record<string, unknown> {
     if (value === undefined) continue
     if (name === 'err') admitted.err = errorField(value)
     else if (!fields.has(name) || (typeof value === 'object' && value !== null)) withheld.push(name)
-    else admitted[name] = typeof value === 'string' ? value.slice(0, textLimit) : value
+    else admitted[name] = typeof value === 'string' ? plainWord(value.slice(0, textLimit)) : value
   }
   return withheld.length === 0 ? admitted : { ...admitted, withheld: withheld.join(' ') }
 }

@@ -1,4 +1,5 @@
 import { Fault, type FaultCode, isFault } from './fault.ts'
+import { plainJson, plainText, plainWord } from './plain.ts'
 
 /** Exit codes, a contract of docs/CLI.md (DESIGN 11). */
 export const exit = {
@@ -30,18 +31,18 @@ const byCode: Partial<Record<FaultCode, number>> = {
 export const exitOf = (error: unknown): number =>
   isFault(error) ? (byCode[error.code] ?? exit.failed) : exit.failed
 
-/** One line of data on stdout. */
-export const print = (line: string): void => {
-  process.stdout.write(`${line}\n`)
+/** Text on stdout, as lines. What came from outside cannot speak to the terminal: see `plainText`. */
+export const print = (text: string): void => {
+  process.stdout.write(`${plainText(text)}\n`)
 }
 
-/** One line for people on stderr. */
-export const say = (line: string): void => {
-  process.stderr.write(`${line}\n`)
+/** Text for people on stderr, as lines, made plain like that of `print`. */
+export const say = (text: string): void => {
+  process.stderr.write(`${plainText(text)}\n`)
 }
 
 /** One JSON value per line on stdout. */
-export const printJson = (value: unknown): void => print(JSON.stringify(value))
+export const printJson = (value: unknown): void => print(plainJson(value))
 
 /**
  * Tells why a command failed: `program: error: …` and, where one is known, `program: hint: …`; with
@@ -51,7 +52,7 @@ export function tellFault(program: string, error: unknown, json: boolean): void 
   const fault = isFault(error) ? error : undefined
   if (json) {
     const message = error instanceof Error ? error.message : String(error)
-    say(JSON.stringify({ error: { code: fault?.code ?? 'bug', message, hint: fault?.hint } }))
+    say(plainJson({ error: { code: fault?.code ?? 'bug', message, hint: fault?.hint } }))
     return
   }
   if (fault === undefined) {
@@ -63,9 +64,9 @@ export function tellFault(program: string, error: unknown, json: boolean): void 
   if (fault.hint !== undefined) say(`${program}: hint: ${fault.hint}`)
 }
 
-/** Rows as columns, each as wide as its widest cell; the last column is not padded. */
+/** Rows as columns, each as wide as its widest cell, which is a word of its line; the last is not padded. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows]
+  const all = [head, ...rows].map(row => row.map(plainWord))
   const widths = head.map((_, column) => Math.max(...all.map(row => [...(row[column] ?? '')].length)))
   const line = (row: readonly string[]): string =>
     row

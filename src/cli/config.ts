@@ -2,27 +2,20 @@ import { Command } from 'commander'
 import { Fault, isFault } from '../base/fault.ts'
 import { print, printJson, table } from '../base/output.ts'
 import { readConfig } from '../identity/config.ts'
-import { readDevices } from '../identity/devices.ts'
-import { loadIdentity } from '../identity/identity.ts'
 import { mebibytes, span } from './amounts.ts'
 import { type Context, contextOf } from './context.ts'
 
 /** What start-up reads, each part by itself, so that one that is broken does not hide the others. */
-async function findFaults({ state, config }: Context): Promise<Fault[]> {
-  const { cardCheck } = await import('../daemon/handlers.ts')
-  const { loadDrivers } = await import('../driver/load.ts')
-  const parts = [
-    () => readConfig(config),
-    async () => readDevices(state, cardCheck(await loadDrivers())),
-    () => loadIdentity(state),
-  ]
+async function findFaults(context: Context): Promise<Fault[]> {
+  const { startList } = await import('../daemon/prepare.ts')
   const faults: Fault[] = []
-  for (const part of parts) {
+  for (const read of Object.values(startList(context))) {
     try {
-      await part()
+      await read()
     } catch (error) {
       if (!isFault(error)) throw error
-      faults.push(error)
+      // one that hides another part, as a driver hides its devices, is the same fault again
+      if (!faults.includes(error)) faults.push(error)
     }
   }
   return faults

@@ -35,7 +35,7 @@ const deviceState = z.strictObject({
   driver: word,
   port: line,
   station: word,
-  state: z.enum(['open', 'waiting', 'gone', 'refused', 'invalid']),
+  state: z.enum(['open', 'waiting', 'gone', 'refused']),
   lastReading: moment.nullable(),
   readings: count,
   faults: count,

@@ -13,6 +13,12 @@ export type Answer = (
   end: AbortSignal,
 ) => Promise<void>
 
+/** What answers a request, and whether it goes on until somebody leaves. */
+export interface Route {
+  answer: Answer
+  stream: boolean
+}
+
 /** Bytes that a stream may have on their way before its reader counts as gone. */
 const lagLimit = 1_048_576
 
@@ -87,13 +93,15 @@ function match(pattern: string, path: string): Record<string, string> | undefine
 }
 
 /** What answers a request, by its method and path. Fault `input.invalid` if nothing does. */
-export function findRoute({ method = '', url = '' }: IncomingMessage): Answer {
+export function findRoute({ method = '', url = '' }: IncomingMessage): Route {
   for (const [name, call] of Object.entries(calls)) {
     const members = match(call.path, url)
-    if (call.method === method && members !== undefined) return answerCall(name as CallName, members)
+    if (call.method !== method || members === undefined) continue
+    return { answer: answerCall(name as CallName, members), stream: false }
   }
   for (const [name, stream] of Object.entries(streams)) {
-    if (stream.method === method && stream.path === url) return answerStream(name as StreamName)
+    if (stream.method !== method || stream.path !== url) continue
+    return { answer: answerStream(name as StreamName), stream: true }
   }
   throw new Fault('input.invalid', `nothing answers ${method} ${url.slice(0, 80)}`)
 }

@@ -12,6 +12,15 @@ export interface Control {
   stop(): Promise<void>
 }
 
+/** Connections at a time, and how many of them may be streams: the rest is for questions. */
+const connectionLimit = 64
+const streamLimit = 16
+
+const tooMany = (): Fault =>
+  new Fault('control.refused', `${streamLimit} programs follow the daemon already`, {
+    hint: 'end one of them first',
+  })
+
 /** Whether somebody answers at a socket. */
 const answers = (path: string): Promise<boolean> =>
   new Promise((resolve, reject) => {
@@ -67,20 +76,25 @@ function listen(server: Server, path: string): Promise<void> {
 export async function serve(path: string, handlers: Handlers, bug: Bug): Promise<Control> {
   await clear(path)
   const end = new AbortController()
-  const act = (request: IncomingMessage, response: ServerResponse) => {
+  let open = 0
+  const act = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { answer, stream } = findRoute(request)
+    if (!stream) return answer(handlers, request, response, end.signal)
+    if (open === streamLimit) throw tooMany()
+    open++
     try {
-      findRoute(request)(handlers, request, response, end.signal).catch((error: unknown) =>
-        answerFault(response, error, bug),
-      )
-    } catch (error) {
-      answerFault(response, error, bug)
+      await answer(handlers, request, response, end.signal)
+    } finally {
+      open--
     }
   }
   const server = createServer(
     { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 1_000, maxHeaderSize: 8192 },
-    act,
+    (request, response) => {
+      act(request, response).catch((error: unknown) => answerFault(response, error, bug))
+    },
   )
-  server.maxConnections = 64
+  server.maxConnections = connectionLimit
   await listen(server, path)
   chmodSync(path, 0o600)
   return {

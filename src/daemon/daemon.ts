@@ -1,36 +1,18 @@
 import { bootId, systemClock } from '../base/clock.ts'
-import { makeFolder } from '../base/files.ts'
+import { isFault } from '../base/fault.ts'
+import { makePrivateFolder } from '../base/files.ts'
 import { makeLog } from '../base/log.ts'
 import { notify } from '../base/notify.ts'
 import { serve } from '../control/serve.ts'
-import { type Drivers, loadDrivers } from '../driver/load.ts'
-import { type Config, readConfig } from '../identity/config.ts'
-import { type Device, readDevices } from '../identity/devices.ts'
-import { type Identity, loadIdentity } from '../identity/identity.ts'
 import { socketPlaces } from '../identity/places.ts'
 import { makeGateway } from './gateway.ts'
-import { cardCheck, handlersOf } from './handlers.ts'
+import { handlersOf } from './handlers.ts'
 import { watchMoments } from './moment.ts'
+import { prepare, type Site } from './prepare.ts'
 
 /** Where the daemon lives and which program it is. */
-export interface RunOptions {
-  state: string
-  /** A configuration file that must be there; undefined is the usual one, which may be absent. */
-  config: string | undefined
+export interface RunOptions extends Site {
   software: string
-}
-
-/** Reads everything that can be wrong, in this order, before anything is started; the first fault ends it. */
-export async function prepare(options: Pick<RunOptions, 'state' | 'config'>): Promise<{
-  config: Config
-  drivers: Drivers
-  devices: Device[]
-  identity: Identity
-}> {
-  const config = readConfig(options.config)
-  const drivers = await loadDrivers()
-  const devices = readDevices(options.state, cardCheck(drivers))
-  return { config, drivers, devices, identity: loadIdentity(options.state) }
 }
 
 /** Resolves at the first signal; the second one ends the process at once. */
@@ -50,7 +32,7 @@ const signalled = (): Promise<string> =>
  */
 export async function runDaemon(options: RunOptions): Promise<void> {
   const { config, drivers, devices, identity } = await prepare(options)
-  makeFolder(options.state)
+  makePrivateFolder(options.state)
   const log = makeLog(config.logLevel)
   const boot = bootId()
   const clock = systemClock
@@ -61,7 +43,11 @@ export async function runDaemon(options: RunOptions): Promise<void> {
   const moments = await watchMoments(clock, boot, moment => {
     const { mono, wall } = moment
     if (gateway.link() !== undefined) {
-      gateway.event({ event: 'clock-anchored', detail: { boot, mono, wall } }).catch(fail)
+      gateway.event({ event: 'clock-anchored', detail: { boot, mono, wall } }).catch((why: unknown) => {
+        // a custody that ended has told it by itself; an outbox that is full is no reason to end
+        if (isFault(why)) log.error({ code: why.code }, 'event not taken')
+        else fail(why)
+      })
     }
   })
   const parts = {

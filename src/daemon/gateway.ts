@@ -10,6 +10,7 @@ import type { Draft } from '../wire/chained.ts'
 import type { Place } from './custody.ts'
 import { type Link, openLink } from './link.ts'
 import type { Moments } from './moment.ts'
+import { ration } from './ration.ts'
 import type { StationEvent } from './station.ts'
 import { openStations, type Stations } from './stations.ts'
 import { type TakenStream, takenStream } from './taken.ts'
@@ -46,6 +47,17 @@ export interface Gateway {
   stop(): Promise<void>
 }
 
+/** What a line of the log tells of something that a device did. */
+interface NoteFields {
+  device: string
+  epoch?: string
+  seq?: number
+  code?: FaultCode
+}
+
+/** Lines of the log that one device may cause in a minute, of each sort: more than a person can. */
+const linesPerMinute = 30
+
 /** H over the hashes of all drivers, sorted (WIRE 7.1), hex. */
 const driversHash = ({ all }: Drivers): string =>
   hex(
@@ -61,6 +73,7 @@ const driversHash = ({ all }: Drivers): string =>
 export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: unknown) => void): Gateway {
   const { clock, log, moments, config } = parts
   const taken = takenStream()
+  const often = ration(clock, linesPerMinute)
   let identity = first
   let link: Link | undefined
   let refused = 0
@@ -71,18 +84,27 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
       ? Promise.reject(new Fault('identity.unprovisioned', 'not provisioned: readings are not taken'))
       : link.take(draft)
 
+  /** Logs what a device did, unless it does it too often. */
+  const note = (words: 'taken' | 'scanned' | 'reading refused', fields: NoteFields): void => {
+    const count = often.take(`${words} ${fields.device}`)
+    if (count === 0) return
+    const tell = words === 'reading refused' ? log.error : log.info
+    tell(count === 1 ? fields : { ...fields, count }, words)
+  }
+
   const tell = (event: StationEvent): void => {
+    const { device } = event
     if ('taken' in event) {
       const at = clock.now()
-      stations.count(event.device, at)
+      stations.count(device, at)
       const { epoch, seq } = event.place
-      taken.tell({ device: event.device, hash: event.frameHash, epoch, seq, at })
-      log.info({ device: event.device, epoch, seq }, 'taken')
+      taken.tell({ device, hash: event.frameHash, epoch, seq, at })
+      note('taken', { device, epoch, seq })
     } else if ('refused' in event) {
       refused++
       whyRefused = event.refused.code
-      log.error({ device: event.device, code: event.refused.code }, 'reading refused')
-    } else log.info({ device: event.device }, 'scanned')
+      note('reading refused', { device, code: event.refused.code })
+    } else note('scanned', { device })
   }
 
   const { stationWindowMs: windowMs, stationClaimMs: claimMs, stationEndCode: endCode } = config

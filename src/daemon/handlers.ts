@@ -1,22 +1,14 @@
 import { hex, sha256 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import type { Handlers } from '../control/api.ts'
-import type { Drivers } from '../driver/load.ts'
-import { setUp } from '../driver/setup.ts'
-import { addDevice, type Device, type DeviceCheck, readDevices, removeDevice } from '../identity/devices.ts'
+import { addDevice, type Device, readDevices, removeDevice } from '../identity/devices.ts'
 import { hardware } from '../identity/hardware.ts'
 import { wordsOf } from '../identity/identity.ts'
 import { acceptBundle, makeRequest, requestText } from '../identity/provision.ts'
 import type { Gateway } from './gateway.ts'
+import { cardCheck } from './prepare.ts'
 import { verifyWay } from './provisioning.ts'
 import { outboxOf, statusOf } from './status.ts'
-
-/** Judges a device by its driver's card: an unknown driver or a wrong option is a Fault. */
-export const cardCheck =
-  (drivers: Drivers): DeviceCheck =>
-  ({ id, driver, options }) => {
-    setUp(drivers.of(driver).driver, options, `options of ${id}`, 'config.invalid')
-  }
 
 /** The chained proposal of a device that a technician added (WIRE 6.4). */
 function proposal({ id, driver, station, options }: Device) {

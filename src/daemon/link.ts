@@ -10,6 +10,7 @@ import type { Draft } from '../wire/chained.ts'
 import type { Versions } from '../wire/session.ts'
 import { type Custody, openCustody, type Place } from './custody.ts'
 import type { Moments } from './moment.ts'
+import { ration } from './ration.ts'
 import { type Unpinned, unpinnedReports } from './unpinned.ts'
 
 /** What the link is made of; the identity is one that has a route. */
@@ -44,6 +45,8 @@ export interface Link {
   trouble(): Fault | undefined
   /** How often something came down that was not believed, by the check that failed. */
   disbelieved(): ReadonlyMap<FaultCode, number>
+  /** Epochs for which the server last named a head that this box does not have. */
+  disagreed(): ReadonlySet<string>
   stop(): Promise<void>
 }
 
@@ -83,6 +86,9 @@ export async function openLink(parts: LinkParts): Promise<Link> {
   let lastReceipt: number | null = null
   const confirmed = new Map<string, number>()
   const disbelieved = new Map<FaultCode, number>()
+  const disagreed = new Set<string>()
+  // whoever holds the broker can send as much as the line carries
+  const rarely = ration(clock, 1)
   const waits = new Set<Wait>()
 
   const look = (): void => {
@@ -166,15 +172,24 @@ export async function openLink(parts: LinkParts): Promise<Link> {
       welcomed() {
         unpinned.flush()
       },
-      settled({ upTo, forgotten }, serverTime) {
-        for (const { epoch, seq } of upTo) confirmed.set(epoch, Math.max(confirmed.get(epoch) ?? 0, seq))
+      settled({ upTo, forgotten, refused }, serverTime) {
+        for (const { epoch, seq } of upTo) {
+          confirmed.set(epoch, Math.max(confirmed.get(epoch) ?? 0, seq))
+          disagreed.delete(epoch)
+        }
+        for (const { epoch, seq } of refused) {
+          if (!disagreed.has(epoch))
+            log.warn({ epoch, seq }, 'the server’s answer does not agree with this box')
+          disagreed.add(epoch)
+        }
         if (upTo.length > 0) lastReceipt = serverTime
         if (forgotten > 0) log.info({ forgotten }, 'rows forgotten')
         look()
       },
       refused(code) {
         disbelieved.set(code, (disbelieved.get(code) ?? 0) + 1)
-        log.warn({ code }, 'what came down is not believed')
+        const count = rarely.take(code)
+        if (count > 0) log.warn({ code, count }, 'what came down is not believed')
       },
       unpinned: unpinned.saw,
       broken: parts.broken,
@@ -202,6 +217,7 @@ export async function openLink(parts: LinkParts): Promise<Link> {
     sent: way.sent,
     trouble: () => trouble,
     disbelieved: () => disbelieved,
+    disagreed: () => disagreed,
     async stop() {
       stopping = true
       await way.stop()

@@ -35,10 +35,18 @@ function noticesOf(gateway: Gateway, status: Omit<Status, 'notices'>): string[] 
   if (phase === 'fresh') notices.push('not provisioned: type vitalgate provision request')
   if (phase === 'requested') notices.push('not provisioned: type vitalgate provision accept BUNDLE')
   if (phase === 'accepted') notices.push('not provisioned: type vitalgate provision verify')
-  const trouble = gateway.link()?.trouble()
+  const link = gateway.link()
+  const trouble = link?.trouble()
   if (trouble !== undefined && uplink.refusal === undefined) notices.push(trouble.message)
-  const disbelieved = [...(gateway.link()?.disbelieved() ?? [])].map(([code, count]) => `${code} ${count}×`)
+  const disbelieved = [...(link?.disbelieved() ?? [])].map(([code, count]) => `${code} ${count}×`)
   if (disbelieved.length > 0) notices.push(`what came down and was not believed: ${disbelieved.join(', ')}`)
+  const [epoch, ...others] = link?.disagreed() ?? []
+  if (epoch !== undefined) {
+    const more = others.length === 0 ? '' : `, nor for ${others.length} more`
+    notices.push(
+      `the server’s answer for epoch ${epoch} does not agree with this box${more}; nothing is deleted for it: tell the operator`,
+    )
+  }
   if (outbox.quota > 0 && outbox.bytes > outbox.quota * 0.8)
     notices.push('the outbox is more than four fifths full')
   if (routeValidUntil !== null && routeValidUntil - clock.wall < warnBeforeMs) {

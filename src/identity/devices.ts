@@ -1,10 +1,10 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, type Stats, statSync } from 'node:fs'
 import { normalize } from 'node:path'
 import { parse, stringify, TomlError } from 'smol-toml'
 import { z } from 'zod'
 import { checked, nearest } from '../base/check.ts'
 import { Fault, isFault } from '../base/fault.ts'
-import { isThere, readTextFile, writeFileAtomic } from '../base/files.ts'
+import { fileFault, isThere, readTextFile, writeFileAtomic } from '../base/files.ts'
 import { name } from '../wire/members.ts'
 import { places, type Save } from './places.ts'
 
@@ -101,15 +101,24 @@ function portsThere(): string[] {
   return isThere(folder) ? readdirSync(folder).map(one => `${folder}/${one}`) : []
 }
 
-/** A fault `port.missing` if nothing is at this path. */
+/** What is at a path, its symbolic links followed; undefined for nothing. */
+function lookAt(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    throw fileFault(path, error, 'port.missing')
+  }
+}
+
+/** A fault `port.missing` if nothing is at this path, `port.refused` if it is no character device (tty(4)). */
 export function checkPort(path: string): void {
-  if (isThere(path)) return
+  const found = lookAt(path)
+  if (found?.isCharacterDevice() === true) return
   const there = portsThere()
+  const ports = there.length === 0 ? 'no serial port is there now' : `ports: ${there.join(', ')}`
+  if (found !== undefined) throw new Fault('port.refused', `${path} is no serial port`, { hint: ports })
   throw new Fault('port.missing', `there is no port ${path}`, {
-    hint:
-      there.length === 0
-        ? 'plug the device in first; no serial port is there now'
-        : `ports: ${there.join(', ')}`,
+    hint: there.length === 0 ? `plug the device in first; ${ports}` : ports,
   })
 }
 
@@ -134,7 +143,7 @@ const sameDevice = (a: Device, b: Device): boolean => {
 
 /**
  * Adds a device, unless exactly this one is there already. Faults: `input.invalid`, `device.exists` (its id
- * or port is another's), `port.missing`, and those of the check.
+ * or port is another's), `port.missing`, `port.refused`, and those of the check.
  */
 export function addDevice(
   state: string,

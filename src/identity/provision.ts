@@ -1,7 +1,7 @@
 import { base64url, unbase64url } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { Fault } from '../base/fault.ts'
-import { makeFolder, writeFileAtomic } from '../base/files.ts'
+import { makePrivateFolder, writeFileAtomic } from '../base/files.ts'
 import { type Bundle, signRegistry } from '../wire/registry.ts'
 import { type PublicStatement, publish } from '../wire/statement.ts'
 import { rootWords, sameWords } from '../wire/words.ts'
@@ -42,7 +42,7 @@ export async function makeRequest(
 ): Promise<Step<Exclude<Identity, { phase: 'fresh' }>>> {
   const before = loadIdentity(state, save)
   if (before.phase !== 'fresh') return { already: true, identity: before }
-  makeFolder(state)
+  makePrivateFolder(state)
   const keys = makeKeys(state, save)
   const { gateway } = keys
   const csr = await makeCsr(gateway, keys.tlsKey)

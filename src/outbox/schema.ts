@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { codeOf, Fault } from '../base/fault.ts'
+import { makePrivateFile } from '../base/files.ts'
 
 /** Bytes of one page of the database: flash and ext4 work in blocks of this size. */
 export const pageSize = 4096
@@ -136,10 +137,13 @@ function prepare(db: Database.Database, path: string, quotaBytes: number): void 
 
 /**
  * Opens the outbox's file for this process alone, durable on every commit, never larger than the quota.
- * Faults: `outbox.locked` where another process has it, `outbox.damaged` where it is none.
+ * Faults: `outbox.locked` where another process has it, `outbox.damaged` where it is none, `permission` where
+ * others may read it.
  */
 export function openFile(path: string, quotaBytes: number): Database.Database {
   let db: Database.Database | undefined
+  // SQLite would make it with the rights of the umask; journal and shared memory then follow the file
+  makePrivateFile(path)
   try {
     db = new Database(path, { timeout: 1000 })
     prepare(db, path, quotaBytes)

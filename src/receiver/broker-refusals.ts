@@ -14,6 +14,8 @@ export type RefusalReason =
   | 'forbidden-subscribe'
   | 'packet-too-long'
   | 'packet-malformed'
+  | 'reads-too-slowly'
+  | 'too-many-waiting'
   | 'too-many-connections'
 
 /** Whom the broker speaks to, as far as TLS shows. */

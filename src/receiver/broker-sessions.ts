@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { Aedes, type AuthenticateError, type Client } from 'aedes'
 import type { Peer, RefusalReason } from './broker-refusals.ts'
@@ -5,15 +6,19 @@ import { forbidsPublish, forbidsSubscribe, type Parties } from './broker-rules.t
 
 /** The MQTT side of the embedded broker. */
 export interface Sessions {
-  /** Speaks MQTT with a peer whose certificate is one of ours. */
-  handle(stream: Duplex, peer: Peer): void
+  /** Speaks MQTT with a peer whose certificate is one of ours; `letIn` is called once he may come in. */
+  handle(stream: Duplex, peer: Peer, letIn: () => void): void
   /** Names of the clients that are connected. */
   names(): string[]
+  /** Never resolves; rejects with what aedes cannot recover from. */
+  failed: Promise<never>
   stop(): Promise<void>
 }
 
-const connectMs = 10_000
-const drainMs = 30_000
+/** From the end of the TLS handshake to CONNECT, which follows at once. */
+const connectMs = 5000
+/** As good as never. A gateway is not waited for (guard); the receiver of this process may take its time. */
+const drainMs = 2 ** 31 - 1
 /** Seconds. A client must promise to speak at least this often, so that the dead are noticed. */
 const keepaliveLimit = 600
 const topicLevels = 8
@@ -52,7 +57,14 @@ export async function openSessions(
   const refuse = (client: Client, reason: RefusalReason, detail: string): void =>
     report(peers.get(client.conn)!, reason, detail)
 
+  const failure = Promise.withResolvers<never>()
+  // whoever opens the broker may not look at it
+  failure.promise.catch(() => undefined)
+
   const aedes = await Aedes.createBroker({
+    // no queue before all clients together: in it, answers of the receiver would wait behind what it is yet
+    // to read. Each client is read on only when its last packets are delivered, and that bounds it
+    concurrency: 0,
     connectTimeout: connectMs,
     drainTimeout: drainMs,
     keepaliveLimit,
@@ -86,17 +98,20 @@ export async function openSessions(
   const onError = (client: Client, error: Error): void => {
     if (malformed.test(error.message)) refuse(client, 'packet-malformed', error.message)
   }
+  // an event that its types leave out
+  ;(aedes as EventEmitter).on('error', failure.reject)
   aedes.on('clientError', onError)
   aedes.on('connectionError', onError)
   aedes.on('clientReady', client => connected.add(client))
   aedes.on('clientDisconnect', client => connected.delete(client))
 
   return {
-    handle: (stream, peer) => {
+    handle: (stream, peer, letIn) => {
       peers.set(stream, peer)
-      aedes.handle(stream)
+      aedes.handle(stream).on('connected', letIn)
     },
     names: () => [...connected].map(client => client.id),
+    failed: failure.promise,
     stop: () => new Promise(resolve => aedes.close(resolve)),
   }
 }

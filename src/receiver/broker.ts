@@ -1,12 +1,21 @@
 import { constants } from 'node:crypto'
 import type { AddressInfo, Socket } from 'node:net'
-import { type Duplex, duplexPair } from 'node:stream'
-import { createServer, type Server, type TlsOptions } from 'node:tls'
+import type { Duplex } from 'node:stream'
+import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls'
 import { codeOf, Fault } from '../base/fault.ts'
+import { type DoorLimits, openDoor } from './broker-door.ts'
 import { guard } from './broker-guard.ts'
-import { peerOf, type Refusal, refusals, strangerAt } from './broker-refusals.ts'
+import { connectEnds } from './broker-pair.ts'
+import {
+  type Peer,
+  peerOf,
+  type Refusal,
+  type RefusalReason,
+  refusals,
+  strangerAt,
+} from './broker-refusals.ts'
 import type { Parties } from './broker-rules.ts'
-import { openSessions } from './broker-sessions.ts'
+import { openSessions, type Sessions } from './broker-sessions.ts'
 import type { TlsEnd } from './state.ts'
 
 /** What the embedded broker needs to know. */
@@ -20,8 +29,10 @@ export interface BrokerSettings {
   /** Called for everything that was refused, rate-limited per peer and reason. */
   onRefused(refusal: Refusal): void
   now?(): number
-  /** Most connections at a time; further ones are closed and reported. */
-  connections?: number
+  /** Most clients at a time; further ones are closed and reported. */
+  clients?: number
+  /** Most connections that have yet to prove themselves. */
+  door?: DoorLimits
 }
 
 /** A running broker. */
@@ -31,12 +42,20 @@ export interface Broker {
   connectReceiver(): Duplex
   /** Names of the clients that are connected. */
   clients(): string[]
+  /** Never resolves; rejects with what breaks it after the start: fault `broker.port`, or a bug. */
+  failed: Promise<never>
   /** Closes every connection and the port; refusals held back are reported before it resolves. */
   stop(): Promise<void>
 }
 
-const handshakeMs = 10_000
-const connectionsLimit = 2000
+/** Two round trips and a signature, with time for one packet that was lost twice on the way. */
+const handshakeMs = 5000
+const clientsLimit = 2000
+/**
+ * Whoever waits keeps a descriptor and the buffers of a handshake, so 256 in all; from one address as many
+ * as the gateways of a large home behind one router, which all come back at once after a power cut.
+ */
+const doorLimits: DoorLimits = { waiting: 256, perAddress: 64 }
 
 const tlsOptions = ({ key, certificate, authority }: TlsEnd): TlsOptions => ({
   key,
@@ -56,17 +75,18 @@ const tlsOptions = ({ key, certificate, authority }: TlsEnd): TlsOptions => ({
 export async function startBroker(settings: BrokerSettings): Promise<Broker> {
   const told = refusals(settings.onRefused, settings.now ?? Date.now)
   const sessions = await openSessions(settings.parties, told.refuse)
-  const connections = new Set<Socket>()
+  const sockets = new Set<Socket>()
+  const clients = new Set<TLSSocket>()
   const server = createServer(tlsOptions(settings.tls))
+  const door = openDoor(settings.door ?? doorLimits, (socket, waiting) => {
+    told.refuse(strangerAt(socket), 'too-many-waiting', String(waiting))
+    socket.destroy()
+  })
 
   server.on('connection', socket => {
-    if (connections.size >= (settings.connections ?? connectionsLimit)) {
-      told.refuse(strangerAt(socket), 'too-many-connections', String(connections.size))
-      socket.destroy()
-      return
-    }
-    connections.add(socket)
-    socket.on('close', () => connections.delete(socket))
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    door.enter(socket)
   })
   server.on('tlsClientError', (error, socket) => {
     const code = codeOf(error) ?? ''
@@ -75,17 +95,19 @@ export async function startBroker(settings: BrokerSettings): Promise<Broker> {
   })
   server.on('secureConnection', socket => {
     const peer = peerOf(socket)
-    if (socket.authorized) {
-      sessions.handle(
-        guard(socket, length => told.refuse(peer, 'packet-too-long', String(length))),
-        peer,
-      )
+    const why = forbidsSocket(socket, peer, clients.size >= (settings.clients ?? clientsLimit))
+    if (why !== undefined) {
+      told.refuse(peer, ...why)
+      socket.on('error', () => undefined) // he may be gone already, which is what we want
+      socket.destroy()
       return
     }
-    if (peer.fingerprint === null) told.refuse(peer, 'no-certificate', '')
-    else told.refuse(peer, 'foreign-certificate', String(socket.authorizationError))
-    socket.on('error', () => undefined) // he may be gone already, which is what we want
-    socket.destroy()
+    const stream = guard(socket, (reason, detail) => told.refuse(peer, reason, detail))
+    sessions.handle(stream, peer, () => {
+      door.letIn(socket)
+      clients.add(socket)
+    })
+    socket.on('close', () => clients.delete(socket))
   })
 
   try {
@@ -97,22 +119,41 @@ export async function startBroker(settings: BrokerSettings): Promise<Broker> {
   return {
     port: (server.address() as AddressInfo).port,
     connectReceiver: () => {
-      const [ours, theirs] = duplexPair()
-      // unlike a socket, one end of a pair does not notice that the other was destroyed
-      ours.on('close', () => theirs.destroy())
-      theirs.on('close', () => ours.destroy())
-      sessions.handle(ours, { address: 'this process', fingerprint: null, name: settings.parties.receiver })
+      const [ours, theirs] = connectEnds()
+      const peer = { address: 'this process', fingerprint: null, name: settings.parties.receiver }
+      sessions.handle(ours, peer, () => undefined)
       return theirs
     },
     clients: sessions.names,
+    failed: failing(server, sessions),
     stop: async () => {
       const closed = new Promise<void>(resolve => server.close(() => resolve()))
       await sessions.stop()
-      for (const connection of connections) connection.destroy()
+      for (const socket of sockets) socket.destroy()
       await closed
       told.flush()
     },
   }
+}
+
+/** Why somebody may not begin to speak MQTT; undefined if he may. */
+function forbidsSocket(socket: TLSSocket, peer: Peer, full: boolean): [RefusalReason, string] | undefined {
+  if (peer.fingerprint === null) return ['no-certificate', '']
+  if (!socket.authorized) return ['foreign-certificate', String(socket.authorizationError)]
+  return full ? ['too-many-connections', ''] : undefined
+}
+
+/** Rejects with what breaks a port that is open, or the sessions. */
+function failing(server: Server, sessions: Sessions): Promise<never> {
+  const failure = Promise.withResolvers<never>()
+  // whoever starts the broker may not look at it
+  failure.promise.catch(() => undefined)
+  server.on('error', cause => {
+    const code = codeOf(cause) ?? 'unknown error'
+    failure.reject(new Fault('broker.port', `broker cannot go on listening (${code})`, { cause }))
+  })
+  sessions.failed.catch(failure.reject)
+  return failure.promise
 }
 
 /** Resolves once the port is open. Fault `broker.port` where it is taken or not permitted. */

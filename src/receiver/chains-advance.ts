@@ -1,4 +1,5 @@
 import { headZero } from '../wire/chain.ts'
+import { fillHole, type Loss, openHole } from './chains-holes.ts'
 import type { Store } from './store.ts'
 
 /** Whose chain: an epoch of a gateway under one of its signing keys (WIRE 5.1). */
@@ -95,11 +96,16 @@ interface WaitingRow {
   head: string
 }
 
-interface WaitingLost {
-  id: number
-  last: number
-  after: string
-}
+/** Losses that were declared to begin after a place. */
+const waitingLosses = (store: Store, chain: Chain, place: Place): Loss[] =>
+  store.all<Loss>(
+    `SELECT id, first, last, before, after FROM lost
+     WHERE gateway = ? AND epoch = ? AND first = ? AND before = ? AND branch IS NULL`,
+    chain.gateway,
+    chain.epoch,
+    place.seq + 1,
+    place.head,
+  )
 
 /**
  * Goes on from places that are held to all that now follows from them: rows after them, rows that end in
@@ -112,6 +118,7 @@ export function advance(store: Store, chain: Chain, from: readonly Place[]): Set
     const { ending, beginning } = waiting(store, chain, place)
     for (const row of ending) {
       store.run('UPDATE chains SET connected = 1 WHERE id = ?', row.id)
+      fillHole(store, chain, place.branch, row)
       changed.add(place.branch)
       const before = { seq: row.seq - 1, head: row.prev, branch: place.branch }
       if (placeAt(store, chain, before.seq, before.head) === undefined) {
@@ -121,18 +128,14 @@ export function advance(store: Store, chain: Chain, from: readonly Place[]): Set
     for (const row of beginning) {
       store.run('UPDATE chains SET connected = 1 WHERE id = ?', row.id)
       const next = grow(store, chain, place, row.seq, row.head)
+      fillHole(store, chain, next.branch, row)
       changed.add(next.branch)
       open.push(next)
     }
-    for (const gap of store.all<WaitingLost>(
-      'SELECT id, last, after FROM lost WHERE gateway = ? AND epoch = ? AND first = ? AND before = ? AND branch IS NULL',
-      chain.gateway,
-      chain.epoch,
-      place.seq + 1,
-      place.head,
-    )) {
-      const next = grow(store, chain, place, gap.last, gap.after)
-      store.run('UPDATE lost SET branch = ? WHERE id = ?', next.branch, gap.id)
+    for (const loss of waitingLosses(store, chain, place)) {
+      const held = placeAt(store, chain, loss.last, loss.after)
+      const next = held ?? grow(store, chain, place, loss.last, loss.after)
+      openHole(store, next.branch, loss, held !== undefined)
       changed.add(next.branch)
       open.push(next)
     }

@@ -33,7 +33,7 @@ const rowOf = (one: FlagLine): string[] => [
   one.state,
   one.gateway?.slice(0, 8) ?? '-',
   one.device ?? '-',
-  one.detail,
+  one.more === undefined ? one.detail : `${one.detail} (and ${one.more} more, only counted)`,
 ]
 
 const head = ['ID', 'TIME (UTC)', 'FLAG', 'STATE', 'GATEWAY', 'DEVICE', 'DETAIL']

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import type { Fault } from '../base/fault.ts'
 import { print, printJson, table, usage } from '../base/output.ts'
 import { readGateway, readLimit, readSince, withStore } from './cli-store.ts'
 import { eachReading, listReadings, type ReadingFilter, type ReadingLine } from './readings-list.ts'
@@ -50,9 +51,11 @@ const head = ['TIME (UTC)', 'GATEWAY', 'DEVICE', 'BAND', 'VALUES', 'VERDICT', 'F
 
 function list(command: Command): void {
   withStore(command, (store, json) => {
-    const found = listReadings(store, filterOf(command.opts()))
+    const damage: Fault[] = []
+    const found = listReadings(store, filterOf(command.opts()), fault => damage.push(fault))
     if (json) for (const one of found) printJson(one)
     else print(found.length === 0 ? 'no readings' : table(head, found.map(rowOf)))
+    for (const fault of damage) throw fault
   })
 }
 

@@ -7,18 +7,19 @@ import { releaseDevice } from './readings.ts'
 async function list(prefix: string | undefined, command: Command): Promise<void> {
   await withRegistry(command, ({ registry, store, json }) => {
     const gateways = prefix === undefined ? registry.gateways() : [resolveGateway(registry, prefix)]
-    const devices = gateways.flatMap(gateway => listDevices(registry, store.db, gateway))
+    const devices = gateways.flatMap(gateway => listDevices(registry, store, gateway))
     if (json) for (const device of devices) printJson(device)
     else {
-      const rows = devices.map(({ gateway, device, driver, station, state, proposed }) => [
+      const rows = devices.map(({ gateway, device, driver, station, state, proposal, proposed }) => [
         gateway,
         device,
         driver,
         station,
         state,
+        proposal.slice(0, 12),
         proposed === null ? '-' : new Date(proposed).toISOString().slice(0, 16).replace('T', ' '),
       ])
-      const head = ['GATEWAY', 'DEVICE', 'DRIVER', 'STATION', 'STATE', 'PROPOSED (UTC)']
+      const head = ['GATEWAY', 'DEVICE', 'DRIVER', 'STATION', 'STATE', 'PROPOSAL', 'PROPOSED (UTC)']
       print(rows.length === 0 ? 'no devices' : table(head, rows))
     }
   })
@@ -26,13 +27,17 @@ async function list(prefix: string | undefined, command: Command): Promise<void>
 
 interface AcceptOptions {
   release?: boolean
+  proposal?: string
   by?: string
 }
 
 async function accept(prefix: string, device: string, command: Command): Promise<void> {
-  const { release, by } = command.opts<AcceptOptions>()
+  const { release, by, proposal } = command.opts<AcceptOptions>()
   const actor = actorOf(by)
   if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(device)) throw usage(`${device} is no device name`)
+  if (proposal !== undefined && !/^[0-9a-f]{8,64}$/.test(proposal)) {
+    throw usage(`${proposal} is no proposal`, 'name it by 8 hex digits or more, as registry devices list shows')
+  }
   await withRegistry(command, ({ state, registry, store, json }) => {
     const gateway = resolveGateway(registry, prefix)
     const now = Date.now()
@@ -45,6 +50,7 @@ async function accept(prefix: string, device: string, command: Command): Promise
       device,
       actor,
       now,
+      ...(proposal === undefined ? {} : { proposal }),
     })
     const released = release === true ? releaseDevice(store, gateway, device, actor, now, held) : 0
     if (json) {
@@ -74,13 +80,14 @@ export function devicesCommand(): Command {
     .argument('<gateway>', 'gateway id, or its first 6 characters or more')
     .argument('<device>', 'name that the technician gave it')
     .description('accept what the gateway last proposed for a device; signed by the operator')
+    .option('--proposal <hash>', 'only if this is the newest proposal (its first 8 digits or more)')
     .option('--release', 'also release its readings that waited in quarantine')
     .option('--by <name>', 'who accepts it (default: who is logged in)')
     .action((gateway: string, device: string, _options, self: Command) => accept(gateway, device, self))
     .addHelpText(
       'after',
-      '\nExample: vitalgate-receiver registry devices accept k3v9qa cuff-3 --release' +
-        '\nExit codes: 0 done (also: already so), 1 no such gateway or proposal, 2 usage',
+      '\nExample: vitalgate-receiver registry devices accept k3v9qa cuff-3 --proposal 5f0c12ab --release' +
+        '\nExit codes: 0 done (also: already so), 1 no such gateway or proposal, or another proposal, 2 usage',
     )
   return command
 }

@@ -36,13 +36,13 @@ function lastSeen(store: Store, gateway: string): string | null {
 function lineOf(registry: Registry, store: Store, gateway: string): GatewayLine | undefined {
   const enrolled = registry.gateway(gateway)
   if (enrolled === undefined) return undefined
-  const devices = listDevices(registry, store.db, gateway)
+  const devices = listDevices(registry, store, gateway)
   return {
     gateway,
     site: enrolled.site,
     since: timeOf(enrolled.since),
-    devices: devices.filter(one => one.state !== 'proposed').length,
-    proposed: devices.filter(one => one.state !== 'accepted').length,
+    devices: devices.filter(one => one.state === 'accepted' || one.state === 'changed').length,
+    proposed: devices.filter(one => one.state === 'proposed' || one.state === 'changed').length,
     lastSeen: lastSeen(store, gateway),
   }
 }
@@ -87,7 +87,7 @@ async function show(prefix: string, command: Command): Promise<void> {
       throw new Fault('registry.unknown', `gateway ${gateway} is not bound to this server`)
     }
     const request = unpublish(publicForm.parse(JSON.parse(row.request)))
-    const devices = listDevices(registry, store.db, gateway)
+    const devices = listDevices(registry, store, gateway)
     const { validFrom, validTo, fingerprint256 } = new X509Certificate(row.certificate)
     const shown = {
       gateway,
@@ -120,8 +120,15 @@ async function show(prefix: string, command: Command): Promise<void> {
       ['last seen', people(shown.lastSeen)],
     ]
     print(facts.map(([name, value]) => `${`${name}:`.padEnd(13)}${value}`).join('\n'))
-    const rows = devices.map(({ device, driver, station, state }) => [device, driver, station, state])
-    print(rows.length === 0 ? '\nno devices' : `\n${table(['DEVICE', 'DRIVER', 'STATION', 'STATE'], rows)}`)
+    const rows = devices.map(({ device, driver, station, state, proposal }) => [
+      device,
+      driver,
+      station,
+      state,
+      proposal.slice(0, 12),
+    ])
+    const head = ['DEVICE', 'DRIVER', 'STATION', 'STATE', 'PROPOSAL']
+    print(rows.length === 0 ? '\nno devices' : `\n${table(head, rows)}`)
   })
 }
 

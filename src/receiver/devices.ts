@@ -3,6 +3,7 @@ import { Fault } from '../base/fault.ts'
 import { signRegistry } from '../wire/registry.ts'
 import type { AcceptedDevice, Registry } from './registry.ts'
 import { insertStatement } from './registry-rows.ts'
+import { isRemoved } from './removals.ts'
 import { ownLock, readSigner } from './state.ts'
 import type { Store } from './store.ts'
 
@@ -34,35 +35,44 @@ export const listProposals = (db: Database.Database, gateway: string): Proposal[
     )
     .all(gateway)
 
-/** A device as the registry sees it: proposed and waiting, or accepted, or accepted and proposed anew. */
+/**
+ * A device as the registry sees it: proposed and waiting, accepted, accepted and proposed anew, or removed at
+ * the gateway since it was last proposed.
+ */
 export interface KnownDevice {
   gateway: string
   device: string
   driver: string
   station: string
-  state: 'accepted' | 'proposed' | 'changed'
+  state: 'accepted' | 'proposed' | 'changed' | 'removed'
+  /** The hash of the event that proposed it. */
+  proposal: string
   /** When it was proposed, if the proposal is in this store. */
   proposed: number | null
 }
 
 /** All devices of a gateway, by name. `changed` shows what was proposed since the acceptance. */
-export function listDevices(registry: Registry, db: Database.Database, gateway: string): KnownDevice[] {
-  const proposals = listProposals(db, gateway)
+export function listDevices(registry: Registry, store: Store, gateway: string): KnownDevice[] {
+  const proposals = listProposals(store.db, gateway)
   const accepted = registry.devices(gateway).devices
+  const stateOf = (hash: string, held: AcceptedDevice | undefined): KnownDevice['state'] => {
+    if (isRemoved(store, gateway, hash)) return 'removed'
+    return held === undefined ? 'proposed' : held.proposal === hash ? 'accepted' : 'changed'
+  }
   const proposed = proposals.map(({ device, driver, station, hash, at }): KnownDevice => {
     const held = accepted.find(one => one.device === device)
-    const state = held === undefined ? 'proposed' : held.proposal === hash ? 'accepted' : 'changed'
-    return { gateway, device, driver, station, state, proposed: at }
+    return { gateway, device, driver, station, state: stateOf(hash, held), proposal: hash, proposed: at }
   })
   const others = accepted
     .filter(one => !proposals.some(({ device }) => device === one.device))
     .map(
-      ({ device, driver, station }): KnownDevice => ({
+      ({ device, driver, station, proposal }): KnownDevice => ({
         gateway,
         device,
         driver,
         station,
-        state: 'accepted',
+        state: isRemoved(store, gateway, proposal) ? 'removed' : 'accepted',
+        proposal,
         proposed: null,
       }),
     )
@@ -79,13 +89,14 @@ export interface Accepted {
 /**
  * Accepts what a gateway last proposed for a device: signs the next device list with the operator's key
  * (WIRE 9.4). It holds from now on; readings taken before are released by an act of its own (DESIGN
- * 7a.13). Faults: `device.unknown`, `store.damaged`.
+ * 7a.13). `proposal` is the beginning of the hash that was looked at. Faults: `device.unknown` (also: removed
+ * at the gateway), `device.changed` where the newest proposal is another, `store.damaged`.
  */
 export function acceptDevice(
   state: string,
   store: Store,
   registry: Registry,
-  wanted: { gateway: string; device: string; actor: string; now: number },
+  wanted: { gateway: string; device: string; proposal?: string; actor: string; now: number },
 ): Accepted {
   const { gateway, device, actor, now } = wanted
   const key = readSigner(state, 'operator', ownLock(state))
@@ -104,6 +115,7 @@ export function acceptDevice(
             : `it proposed: ${proposals.map(one => one.device).join(', ')}`,
       })
     }
+    checkProposal(store, proposal, wanted.proposal)
     if (held?.proposal === proposal.hash) return { device: held, version: list.version, already: true }
     const { driver, station, hash } = proposal
     const fresh: AcceptedDevice = { device, driver, station, proposal: hash }
@@ -121,4 +133,18 @@ export function acceptDevice(
     insertStatement(store.db, { subject: gateway, version, statement, at: now, actor })
     return { device: fresh, version, already: false }
   })
+}
+
+/** Faults where what is to be accepted is not what was looked at, or is no longer at the gateway. */
+function checkProposal(store: Store, { gateway, device, hash }: Proposal, wanted: string | undefined): void {
+  if (wanted !== undefined && !hash.startsWith(wanted)) {
+    throw new Fault('device.changed', `${device} was proposed anew as ${hash.slice(0, 12)}, not ${wanted}`, {
+      hint: `look at it again: vitalgate-receiver registry devices list ${gateway.slice(0, 6)}`,
+    })
+  }
+  if (isRemoved(store, gateway, hash)) {
+    throw new Fault('device.unknown', `${device} was removed at ${gateway}`, {
+      hint: 'the technician adds it again at the box: vitalgate device add',
+    })
+  }
 }

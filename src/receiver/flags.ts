@@ -1,61 +1,33 @@
 import { Fault } from '../base/fault.ts'
 import { type Flag, flags, type Outcome } from '../wire/flags.ts'
-import { type Cell, count, dayOf, type Store } from './store.ts'
+import { type Cell, dayOf, type Store } from './store.ts'
+import { countedOnly, type Room, raiseSampled, sampleLimit } from './suspicion.ts'
 
-/** A suspicion as it is raised. The detail holds no health data. */
-export interface Suspicion {
-  flag: Flag
+/** A refusal of the broker, as it is told. */
+export interface RefusalTold {
+  /** The gateway whose certificate it was, proven. */
   gateway: string | null
-  device?: string
-  /** The row of the reading. */
-  reading?: number
   detail: string
   at: number
+  /** What was refused and from where: each has a few places of its own among the samples. */
+  kind?: string
+  /** Somebody claimed the name of an enrolled gateway: kept beside the noise of all others. */
+  claimsEnrolled?: boolean
 }
 
-/** Samples kept a day and gateway (WIRE 12); what exceeds them is counted. */
-export const sampleLimit = 100
-
-/** Raises a flag: appends an act and gives its id. Inside `write`. */
-export function raise(store: Store, { flag, gateway, device, reading, detail, at }: Suspicion): number {
-  const { lastInsertRowid } = store.run(
-    `INSERT INTO flag_acts (act, flag, gateway, device, reading, at, actor, detail)
-     VALUES ('raised', ?, ?, ?, ?, ?, 'receiver', ?)`,
-    flag,
-    gateway,
-    device ?? null,
-    reading ?? null,
-    at,
-    detail,
-  )
-  return Number(lastInsertRowid)
-}
+/** Refusals of one kind that are kept a day. */
+const kindLimit = 10
 
 /**
- * Raises a flag at most a hundred times a day and gateway, and counts it always; undefined if it was only
- * counted. Inside `write`.
+ * Tells that the broker refused somebody. Noise cannot hide an intruder: of each kind only some are kept, and
+ * whoever claims the name of an enrolled gateway is counted apart. A transaction of its own.
  */
-export function raiseSampled(store: Store, suspicion: Suspicion): number | undefined {
-  const { flag, gateway, at } = suspicion
-  const kept = `kept ${flags[flag]}`
-  count(store, flag, gateway, at)
-  const sampled = store.get<{ n: number }>(
-    'SELECT n FROM counters WHERE day = ? AND name = ? AND gateway = ?',
-    dayOf(at),
-    kept,
-    gateway ?? '',
-  )
-  if ((sampled?.n ?? 0) >= sampleLimit) return undefined
-  count(store, kept, gateway, at)
-  return raise(store, suspicion)
-}
-
-/** Tells that the broker refused somebody. A transaction of its own. */
-export function noteRefusal(
-  store: Store,
-  refusal: { gateway: string | null; detail: string; at: number },
-): void {
-  store.write(() => raiseSampled(store, { flag: 'BROKER_REFUSED', ...refusal }))
+export function noteRefusal(store: Store, refusal: RefusalTold): void {
+  const { gateway, detail, at, kind, claimsEnrolled } = refusal
+  const who = claimsEnrolled === true ? 'BROKER_REFUSED enrolled' : 'BROKER_REFUSED'
+  const rooms: Room[] = [{ name: who, limit: sampleLimit }]
+  if (kind !== undefined) rooms.push({ name: `${who} ${kind}`, limit: kindLimit })
+  store.write(() => raiseSampled(store, { flag: 'BROKER_REFUSED', gateway, detail, at }, rooms))
 }
 
 /** A flag as people and `--json` see it. */
@@ -69,6 +41,8 @@ export interface FlagLine {
   at: string
   detail: string
   state: 'open' | 'released' | 'reviewed'
+  /** How many like it came since, up to the next one listed, and were only counted. */
+  more?: number
   by?: string
   comment?: string
 }
@@ -121,7 +95,21 @@ export function listFlags(store: Store, filter: FlagFilter): FlagLine[] {
     ...cells,
     filter.limit ?? -1,
   )
-  return rows.reverse().map(flagLine)
+  return withCounts(store, rows).reverse()
+}
+
+/** The lines of rows, the newest first: the last of a gateway, flag and day tells what was only counted. */
+function withCounts(store: Store, rows: readonly FlagRow[]): FlagLine[] {
+  const told = new Map<string, string>()
+  return rows.map(row => {
+    const line = flagLine(row)
+    const [name, day] = [`${row.flag} ${row.gateway}`, dayOf(row.at)]
+    const next = told.get(name) ?? 'later'
+    if (day === next) return line
+    told.set(name, day)
+    const more = countedOnly(store, row, day, next)
+    return more > 0 ? { ...line, more } : line
+  })
 }
 
 function flagLine(row: FlagRow): FlagLine {

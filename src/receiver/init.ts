@@ -1,5 +1,5 @@
 import { base64url, unbase64url } from '../base/bytes.ts'
-import { makeFolder, readTextFile } from '../base/files.ts'
+import { makePrivateFolder, readTextFile } from '../base/files.ts'
 import { usage } from '../base/output.ts'
 import { type SigningKey, verifyKey } from '../wire/keys.ts'
 import { type ServerEntry, signRegistry, verifyRegistry } from '../wire/registry.ts'
@@ -105,7 +105,7 @@ export async function initialise(
   passphrase: () => Promise<string>,
 ): Promise<Initialised> {
   if (plan === undefined || isInitialised(state)) return answer(readFacts(state), true)
-  makeFolder(state)
+  makePrivateFolder(state)
   const lock = { passphrase: await passphrase() }
   await makeKeys(state, lock)
   const root = readSigner(state, 'root', lock)

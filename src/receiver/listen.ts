@@ -44,8 +44,8 @@ type MqttStream = ReturnType<ConstructorParameters<typeof MqttClient>[0]>
 
 /** Messages of one transaction at most: more gain little, and a receipt waits for the whole batch. */
 const batchLimit = 64
-/** Messages that wait at most; then nothing more is read from the connection. */
-const queueLimit = 16 * batchLimit
+/** Messages that wait at most; then nothing more is read from the connection. All wait behind these. */
+const queueLimit = 2 * batchLimit
 /** Publishes that wait for the broker at most; then nothing more is taken from the queue. */
 const flightLimit = 1000
 /** While another process holds the database. */
@@ -160,6 +160,9 @@ export function startListener(settings: ListenSettings): Listener {
 function makePipe(settings: ListenSettings, fail: (error: unknown) => void, subscribed: () => void) {
   const log = settings.log.child({ part: 'listen' })
   const client = connectTo(settings)
+  // within the process nothing gets lost, and an acknowledgement would wait behind what is yet to be taken:
+  // with the queue and the flight both full neither would ever move
+  const qos = typeof settings.broker === 'function' ? 0 : 1
   let flight = 0
   let attempt = 0
   let room = (): void => undefined
@@ -193,7 +196,7 @@ function makePipe(settings: ListenSettings, fail: (error: unknown) => void, subs
       // an answer that gets lost is asked for again (WIRE 7.10)
       if (!client.connected) return
       flight++
-      client.publish(topic, Buffer.from(payload), { qos: 1 }, () => {
+      client.publish(topic, Buffer.from(payload), { qos }, () => {
         flight--
         room()
       })
@@ -203,7 +206,11 @@ function makePipe(settings: ListenSettings, fail: (error: unknown) => void, subs
       while (flight > 0 && client.connected && Date.now() < until) {
         await new Promise(resolve => setTimeout(resolve, 10))
       }
-      await client.endAsync(flight > 0 || !client.connected)
+      if (flight > 0 || !client.connected) return client.endAsync(true)
+      // a broker that does not read does not hear that we leave
+      const late = setTimeout(() => client.stream.destroy(), stopMs)
+      await client.endAsync()
+      clearTimeout(late)
     },
   }
 }

@@ -1,5 +1,7 @@
+import { Fault } from '../base/fault.ts'
 import { type Quantity, shown } from '../reading/quantity.ts'
 import type { Flag } from '../wire/flags.ts'
+import { lastWall } from '../wire/members.ts'
 import type { Cell, Store } from './store.ts'
 
 /** A reading as `readings list --json` and `readings export` print it (docs/CLI.md). */
@@ -34,6 +36,7 @@ export interface ReadingFilter {
 }
 
 interface ReadingRow {
+  id: number
   gateway: string
   epoch: string
   seq: number
@@ -50,20 +53,27 @@ interface ReadingRow {
   flags: string
 }
 
-const columns = `readings.gateway, epoch, seq, readings.device, station, band, quantities, device_time, device_id,
+const columns = `readings.id, readings.gateway, epoch, seq, readings.device, station,
+  coalesce(band, claimed) AS band, quantities, device_time, device_id,
   received, verdict, notes,
   coalesce((SELECT anchors.wall + readings.mono - anchors.mono FROM anchors
             WHERE anchors.gateway = readings.gateway AND anchors.boot = readings.boot
-              AND readings.source IN ('none', 'saved') AND readings.mono < anchors.mono), readings.wall) AS time,
+              AND readings.source IN ('none', 'saved') AND readings.mono < anchors.mono
+              AND anchors.wall + readings.mono - anchors.mono BETWEEN 0 AND ${lastWall}), readings.wall) AS time,
   (SELECT json_group_array(DISTINCT flag) FROM flag_acts AS raised
    WHERE raised.reading = readings.id AND raised.act = 'raised'
      AND NOT EXISTS (SELECT 1 FROM flag_acts WHERE about = raised.id AND act = 'released')) AS flags`
 
-/** The flags of a reading. One is marked `flag` only where another envelope claims its place. */
-function flagsOf(row: ReadingRow): Flag[] {
-  const raised = JSON.parse(row.flags) as Flag[]
-  return row.verdict === 'flag' ? [...raised, 'FORK'] : raised
+/** What a verdict says without a flag of the reading's own: one flag stands for many readings. */
+const verdictFlags: Record<ReadingLine['verdict'], Flag[]> = {
+  accept: [],
+  flag: ['FORK'],
+  quarantine: ['DEVICE_UNREGISTERED'],
 }
+
+const flagsOf = (row: ReadingRow): Flag[] => [
+  ...new Set([...(JSON.parse(row.flags) as Flag[]), ...verdictFlags[row.verdict]]),
+]
 
 function lineOf(row: ReadingRow): ReadingLine {
   const quantities = JSON.parse(row.quantities) as Record<string, Quantity>
@@ -95,27 +105,62 @@ function conditions(filter: ReadingFilter): { where: string; cells: Cell[] } {
   }
   wants('readings.gateway GLOB ?', filter.gateway === undefined ? undefined : `${filter.gateway}*`)
   wants('readings.device = ?', filter.device)
-  wants('band = ?', filter.band)
+  wants('coalesce(band, claimed) = ?', filter.band)
   wants('received >= ?', filter.since)
   if (filter.verdict === undefined) where.push("verdict <> 'quarantine'")
   else if (filter.verdict !== 'all') wants('verdict = ?', filter.verdict)
   return { where: where.length === 0 ? '1' : where.join(' AND '), cells }
 }
 
-/** The readings that fit, in the order they were received; the newest `limit` of them. */
-export function listReadings(store: Store, filter: ReadingFilter): ReadingLine[] {
+/** What is done, in the end, about rows that cannot be shown. */
+type Tell = (fault: Fault) => void
+
+const refuse: Tell = fault => {
+  throw fault
+}
+
+/** The line of each row; rows that cannot be shown stop nothing, and are told when all others are. */
+function* linesOf(rows: Iterable<ReadingRow>, tell: Tell): Generator<ReadingLine, void, undefined> {
+  const damaged: number[] = []
+  for (const row of rows) {
+    let line: ReadingLine
+    try {
+      line = lineOf(row)
+    } catch {
+      damaged.push(row.id)
+      continue
+    }
+    yield line
+  }
+  if (damaged.length === 0) return
+  const named = damaged.slice(0, 8).join(', ')
+  tell(
+    new Fault('store.damaged', `${damaged.length} readings cannot be shown, in rows ${named}`, {
+      hint: 'somebody changed the database by hand or it is damaged; restore it from a backup',
+    }),
+  )
+}
+
+/**
+ * The readings that fit, in the order they were received; the newest `limit` of them. `tell` gets a fault
+ * `store.damaged` where some cannot be shown; it is thrown if left out.
+ */
+export function listReadings(store: Store, filter: ReadingFilter, tell = refuse): ReadingLine[] {
   const { where, cells } = conditions(filter)
   const rows = store.all<ReadingRow>(
     `SELECT ${columns} FROM readings WHERE ${where} ORDER BY id DESC LIMIT ?`,
     ...cells,
     filter.limit ?? -1,
   )
-  return rows.reverse().map(lineOf)
+  return [...linesOf(rows.reverse(), tell)]
 }
 
-/** Every reading that fits, one after the other, in the order they were received. */
+/**
+ * Every reading that fits, one after the other, in the order they were received. In the end it throws a fault
+ * `store.damaged` where some cannot be shown.
+ */
 export function* eachReading(store: Store, filter: ReadingFilter): Generator<ReadingLine, void, undefined> {
   const { where, cells } = conditions(filter)
   const sql = `SELECT ${columns} FROM readings WHERE ${where} ORDER BY id LIMIT ?`
-  for (const row of store.each<ReadingRow>(sql, ...cells, filter.limit ?? -1)) yield lineOf(row)
+  yield* linesOf(store.each<ReadingRow>(sql, ...cells, filter.limit ?? -1), refuse)
 }

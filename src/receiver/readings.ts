@@ -1,6 +1,8 @@
-import type { EventBody, ReadingBody } from '../wire/chained.ts'
-import { appendAct, raise } from './flags.ts'
+import type { ReadingBody } from '../wire/chained.ts'
+import { applyClaims } from './claims.ts'
+import { appendAct } from './flags.ts'
 import type { Store } from './store.ts'
+import { raiseOnce } from './suspicion.ts'
 import type { Judgement } from './verify-reading.ts'
 
 /** A reading to store: what was said, and what is thought of it. */
@@ -35,77 +37,54 @@ export function addReading(store: Store, { gateway, hash, body, judgement, recei
     body.time.boot,
     body.time.mono,
     received,
-    judgement.verdict,
+    judgement.verdict === 'accept' ? verdictAt(store, { gateway, ...body }) : judgement.verdict,
     JSON.stringify(judgement.notes),
   )
   const reading = Number(lastInsertRowid)
   for (const { flag, why } of judgement.flags) {
-    raise(store, { flag, gateway, device: body.device, reading, detail: why, at: received })
+    raiseOnce(store, { flag, gateway, device: body.device, reading, detail: why, at: received })
   }
-  applyClaim(store, gateway, body.epoch, body.seq)
+  applyClaims(store, gateway, body.epoch, body.seq)
+}
+
+/** A place in a chain of a gateway. */
+interface Spot {
+  gateway: string
+  epoch: string
+  seq: number
 }
 
 /**
- * Remembers that a scan just after a reading claims it. The first claim counts (WIRE 6.4): the earliest by
- * the steady clock of the boot, whichever arrives first. Inside `write`.
+ * Marks the accepted readings from a place on that two envelopes claim, on either side: nobody can tell which
+ * of them the box wrote (WIRE 5.5). Inside `write`.
  */
-export function addClaim(
-  store: Store,
-  gateway: string,
-  body: EventBody & { event: 'reading-claimed' },
-): void {
-  const { epoch, seq, band } = body.detail
+export function markForked(store: Store, { gateway, epoch, seq }: Spot): void {
+  const known = forkOf(store, gateway, epoch)
+  if (known !== undefined && known <= seq) return
   store.run(
-    `INSERT INTO claims (gateway, epoch, seq, boot, mono, band) VALUES (?, ?, ?, ?, ?, ?)
-     ON CONFLICT DO UPDATE SET boot = excluded.boot, mono = excluded.mono, band = excluded.band
-     WHERE excluded.mono < claims.mono AND excluded.boot = claims.boot`,
+    'INSERT INTO forks (gateway, epoch, seq) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq',
     gateway,
     epoch,
     seq,
-    body.time.boot,
-    body.time.mono,
-    band,
   )
-  applyClaim(store, gateway, epoch, seq)
+  store.run(
+    `UPDATE readings SET verdict = 'flag'
+     WHERE gateway = ? AND epoch = ? AND seq >= ? AND seq < ? AND verdict = 'accept'`,
+    gateway,
+    epoch,
+    seq,
+    known ?? Number.MAX_SAFE_INTEGER + 1,
+  )
 }
 
-/** Gives an unattributed reading the band that claimed it, in the same boot; the note says so. */
-function applyClaim(store: Store, gateway: string, epoch: string, seq: number): void {
-  const claim = store.get<{ boot: string; band: string }>(
-    'SELECT boot, band FROM claims WHERE gateway = ? AND epoch = ? AND seq = ?',
-    gateway,
-    epoch,
-    seq,
-  )
-  if (claim === undefined) return
-  const readings = store.all<{ id: number; notes: string }>(
-    'SELECT id, notes FROM readings WHERE gateway = ? AND epoch = ? AND seq = ? AND boot = ?',
-    gateway,
-    epoch,
-    seq,
-    claim.boot,
-  )
-  for (const { id, notes } of readings) {
-    const before = JSON.parse(notes) as string[]
-    if (!before.includes('unattributed') && !before.includes('claimed-late')) continue
-    const after = new Set([...before.filter(note => note !== 'unattributed'), 'claimed-late'])
-    store.run(
-      'UPDATE readings SET band = ?, notes = ? WHERE id = ?',
-      claim.band,
-      JSON.stringify([...after]),
-      id,
-    )
-  }
-}
+/** The lowest place of an epoch that two envelopes claim. */
+const forkOf = (store: Store, gateway: string, epoch: string): number | undefined =>
+  store.get<{ seq: number }>('SELECT seq FROM forks WHERE gateway = ? AND epoch = ?', gateway, epoch)?.seq
 
-/** Marks the accepted readings at a place that two envelopes claim (WIRE 5.5). Inside `write`. */
-export function markForked(store: Store, gateway: string, epoch: string, seq: number): void {
-  store.run(
-    "UPDATE readings SET verdict = 'flag' WHERE gateway = ? AND epoch = ? AND seq = ? AND verdict = 'accept'",
-    gateway,
-    epoch,
-    seq,
-  )
+/** The verdict that its place leaves to a reading of an accepted device. */
+function verdictAt(store: Store, { gateway, epoch, seq }: Spot): 'flag' | 'accept' {
+  const fork = forkOf(store, gateway, epoch)
+  return fork !== undefined && fork <= seq ? 'flag' : 'accept'
 }
 
 /**
@@ -121,36 +100,27 @@ export function releaseDevice(
   now: number = Date.now(),
   accepted?: { driver: string; station: string },
 ): number {
+  const cells = [gateway, device, accepted?.driver ?? null, accepted?.driver ?? null, accepted?.station ?? null]
+  const theirs = `readings.gateway = ? AND readings.device = ? AND (? IS NULL OR (driver = ? AND station = ?))`
   return store.write(() => {
-    const waiting = store.all<{ id: number; act: number; epoch: string; seq: number }>(
-      `SELECT readings.id, raised.id AS act, epoch, seq FROM readings
-       JOIN flag_acts AS raised ON raised.reading = readings.id
-       WHERE readings.gateway = ? AND readings.device = ? AND verdict = 'quarantine'
-         AND raised.act = 'raised' AND raised.flag = 'DEVICE_UNREGISTERED'
-         AND (? IS NULL OR (driver = ? AND station = ?))
-       ORDER BY readings.id`,
-      gateway,
-      device,
-      accepted?.driver ?? null,
-      accepted?.driver ?? null,
-      accepted?.station ?? null,
+    const waiting = store.all<{ id: number } & Spot>(
+      `SELECT id, gateway, epoch, seq FROM readings WHERE ${theirs} AND verdict = 'quarantine'`,
+      ...cells,
     )
-    for (const { id, act, epoch, seq } of waiting) {
+    for (const { id, ...spot } of waiting) {
+      store.run('UPDATE readings SET verdict = ? WHERE id = ?', verdictAt(store, spot), id)
+    }
+    // one flag stands for all readings of its device, driver and station
+    const open = store.all<{ act: number }>(
+      `SELECT raised.id AS act FROM flag_acts AS raised JOIN readings ON readings.id = raised.reading
+       WHERE ${theirs} AND raised.act = 'raised' AND raised.flag = 'DEVICE_UNREGISTERED'
+         AND NOT EXISTS (SELECT 1 FROM flag_acts WHERE about = raised.id AND act = 'released')
+       ORDER BY raised.id`,
+      ...cells,
+    )
+    for (const { act } of open) {
       appendAct(store, act, 'released', actor, `device ${device} was accepted`, now)
-      store.run('UPDATE readings SET verdict = ? WHERE id = ?', isForked(store, gateway, epoch, seq), id)
     }
     return waiting.length
   })
 }
-
-/** The verdict that a place leaves to its reading: flag where two envelopes claim it. */
-const isForked = (store: Store, gateway: string, epoch: string, seq: number): 'flag' | 'accept' =>
-  store.get(
-    `SELECT 1 FROM chains WHERE gateway = ? AND epoch = ? AND seq = ?
-     GROUP BY prev HAVING count(*) > 1 LIMIT 1`,
-    gateway,
-    epoch,
-    seq,
-  ) === undefined
-    ? 'accept'
-    : 'flag'

@@ -3,6 +3,7 @@ import { type Holes, holesLimit } from '../wire/members.ts'
 import { type Sealed, signAndSeal } from '../wire/message.ts'
 import { topics } from '../wire/topics.ts'
 import type { Chain, Place } from './chains-advance.ts'
+import { holesTo } from './chains-holes.ts'
 import type { Store } from './store.ts'
 import type { Trust } from './verify.ts'
 
@@ -20,62 +21,17 @@ export interface Outgoing {
   payload: Uint8Array
 }
 
-interface Gap {
-  id: number
-  first: number
-  top: number
-  top_head: string
-  before: string
-}
-
-/** The losses on the way from the epoch's start to a place. */
-const gapsOf = (store: Store, branch: number, seq: number): Gap[] =>
-  store.all<Gap>(
-    `WITH RECURSIVE way (id, upto) AS (
-       SELECT ?, ? UNION ALL
-       SELECT parent, min(forked, upto) FROM way JOIN branches USING (id) WHERE parent IS NOT NULL
-     )
-     SELECT lost.id, first, top, top_head, before FROM lost JOIN way ON lost.branch = way.id
-     WHERE first <= upto AND top >= first ORDER BY first`,
-    branch,
-    seq,
-  )
-
-/**
- * Takes off a gap's upper end what was found after all. Only rows that end in the declared head are
- * counted as found: their hash proves that they belong to this chain.
- */
-function shrink(store: Store, chain: Omit<Chain, 'kid'>, gap: Gap): Gap {
-  let { top, top_head: head } = gap
-  for (;;) {
-    const row = store.get<{ prev: string }>(
-      'SELECT prev FROM chains WHERE gateway = ? AND epoch = ? AND seq = ? AND head = ?',
-      chain.gateway,
-      chain.epoch,
-      top,
-      head,
-    )
-    if (row === undefined || top < gap.first) break
-    top -= 1
-    head = row.prev
-  }
-  if (top === gap.top) return gap
-  store.run('UPDATE lost SET top = ?, top_head = ? WHERE id = ?', top, head, gap.id)
-  return { ...gap, top, top_head: head }
-}
-
 /** What can be confirmed at a place: itself, or the one before the first hole that may not be listed. */
-function extent(store: Store, chain: Omit<Chain, 'kid'>, { branch, seq, head }: Place, room: number): Extent {
+function extent(store: Store, epoch: string, { branch, seq, head }: Place, room: number): Extent {
   const most = Math.min(room, holesLimit.answer)
   const holes: Holes = []
-  for (const gap of gapsOf(store, branch, seq).map(one => shrink(store, chain, one))) {
-    if (gap.top < gap.first) continue
+  for (const { first, top, before } of holesTo(store, branch, seq)) {
     const last = holes.at(-1)
-    if (last !== undefined && gap.first <= last[1] + 1) last[1] = Math.max(last[1], gap.top)
-    else if (holes.length < most) holes.push([gap.first, gap.top])
-    else return { epoch: chain.epoch, seq: gap.first - 1, head: gap.before, holes }
+    if (last !== undefined && first <= last[1] + 1) last[1] = Math.max(last[1], top)
+    else if (holes.length < most) holes.push([first, top])
+    else return { epoch, seq: first - 1, head: before, holes }
   }
-  return { epoch: chain.epoch, seq, head, holes }
+  return { epoch, seq, head, holes }
 }
 
 /** What is held of a branch, up to its tip. Inside `write`. */
@@ -85,7 +41,7 @@ export function extentOfBranch(store: Store, branch: number): Extent & { gateway
     branch,
   )
   if (tip === undefined) throw new Error(`branch ${branch} is gone`)
-  return { gateway: tip.gateway, ...extent(store, tip, { ...tip, branch }, holesLimit.answer) }
+  return { gateway: tip.gateway, ...extent(store, tip.epoch, { ...tip, branch }, holesLimit.answer) }
 }
 
 /**
@@ -107,13 +63,13 @@ export function extentAsked(
     asked.seq,
     asked.head,
   )
-  if (exact !== undefined) return extent(store, chain, { ...asked, ...exact }, room)
+  if (exact !== undefined) return extent(store, chain.epoch, { ...asked, ...exact }, room)
   const longest = store.get<Place>(
     'SELECT id AS branch, seq, head FROM branches WHERE gateway = ? AND epoch = ? ORDER BY seq DESC, id LIMIT 1',
     chain.gateway,
     chain.epoch,
   )
-  if (longest !== undefined) return extent(store, chain, longest, room)
+  if (longest !== undefined) return extent(store, chain.epoch, longest, room)
   return {
     epoch: chain.epoch,
     seq: 0,

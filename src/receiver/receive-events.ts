@@ -1,9 +1,10 @@
 import type { EventBody } from '../wire/chained.ts'
 import { takeLost } from './chains.ts'
+import { addClaim } from './claims.ts'
 import { recordProposal } from './devices.ts'
-import { raise, raiseSampled } from './flags.ts'
-import { addClaim } from './readings.ts'
+import { recordRemoval, recordRemovedSince } from './removals.ts'
 import type { Store } from './store.ts'
+import { raiseSampled } from './suspicion.ts'
 import type { Proven } from './verify.ts'
 
 type ProvenEvent = Proven & { type: 'event' }
@@ -27,8 +28,12 @@ export function takeEvent(store: Store, event: ProvenEvent, server: string, now:
     case 'device-proposed': {
       const { device, driver, station } = body.detail
       recordProposal(store.db, { gateway, device, driver, station, hash, at: now })
+      recordRemovedSince(store, gateway, { device, hash }, body)
       return []
     }
+    case 'device-removed':
+      recordRemoval(store, gateway, body.detail.device, body)
+      return []
     case 'lost':
       return takeLoss(store, gateway, body, server, now)
     case 'reading-claimed':
@@ -52,7 +57,7 @@ export function takeEvent(store: Store, event: ProvenEvent, server: string, now:
       return []
     }
     default:
-      // provision-test, device-removed and the intake events are remembered; nothing follows from them here
+      // provision-test and the intake events are remembered; nothing follows from them here
       return []
   }
 }
@@ -69,11 +74,11 @@ function takeLoss(
   const told = `rows ${from} to ${to} of epoch ${detail.epoch} are declared ${why}`
   if (detail.epoch === epoch || to < from) {
     // a loss is declared from a later epoch; what is said from within is told, and believed no further
-    raise(store, { flag: 'GAP', gateway, detail: `${told}, from an epoch that cannot know`, at: now })
+    raiseSampled(store, { flag: 'GAP', gateway, detail: `${told}, from an epoch that cannot know`, at: now })
     return []
   }
   const lost = { gateway, epoch: detail.epoch, kid, first: from, last: to, before, after, received: now }
   const { missing, branches } = takeLost(store, lost, server)
-  if (missing) raise(store, { flag: 'GAP', gateway, detail: told, at: now })
+  if (missing) raiseSampled(store, { flag: 'GAP', gateway, detail: told, at: now })
   return branches
 }

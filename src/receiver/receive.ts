@@ -3,12 +3,13 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { nextHead } from '../wire/chain.ts'
 import { takeRow } from './chains.ts'
-import { raise, raiseSampled } from './flags.ts'
 import { addReading, markForked } from './readings.ts'
 import { extentOfBranch, type Outgoing, receiptsFor } from './receipts.ts'
 import { takeEvent } from './receive-events.ts'
+import { isRemoved } from './removals.ts'
 import { takeHello, takeReady } from './session.ts'
 import { count, dayOf, type Store } from './store.ts'
+import { raiseSampled } from './suspicion.ts'
 import { type Doubted, type Message, type Proven, type Trust, verify } from './verify.ts'
 import { readable } from './verify-readable.ts'
 import { judge } from './verify-reading.ts'
@@ -82,10 +83,10 @@ export function makeReceive({ store, trust, clock, log }: Receiving): Receive {
       return branches
     }
     const more = keepMeaning(found, now)
-    if (rivals > 0) markForked(store, gateway, epoch, seq)
+    if (rivals > 0) markForked(store, { gateway, epoch, seq })
     if (rivals === 1) {
       const detail = `two statements claim place ${seq} of epoch ${epoch}`
-      raise(store, { flag: 'FORK', gateway, detail, at: now })
+      raiseSampled(store, { flag: 'FORK', gateway, detail, at: now })
     }
     return [...branches, ...more]
   }
@@ -94,7 +95,9 @@ export function makeReceive({ store, trust, clock, log }: Receiving): Receive {
     if (found.type === 'event') return takeEvent(store, found, trust.server.id, now)
     if (found.type === 'reading') {
       const { gateway, hash, body } = found
-      const judgement = judge(body, trust.device(gateway, body.device))
+      const accepted = trust.device(gateway, body.device)
+      const gone = accepted !== undefined && isRemoved(store, gateway, accepted.proposal, body)
+      const judgement = judge(body, gone ? undefined : accepted, now)
       addReading(store, { gateway, hash, body, judgement, received: now })
     }
     return []

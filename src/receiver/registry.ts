@@ -49,6 +49,7 @@ export interface Registry {
   versions(gateway: string): Versions
   /** The ids of all gateways that have a row, verified or not. */
   gateways(): string[]
+  /** The newest server entry, or the last one that was believed. Fault `store.damaged` where there is none. */
   entry(): ServerEntry
   /** The newest statement of a kind as it was signed, for bundles and peers. */
   statement(type: RegistryType, subject: string): Statement | undefined
@@ -142,11 +143,16 @@ export function openRegistry(state: string, db: Database.Database): Registry {
   const noDevices: Devices = { version: 0, hash: null, devices: [] }
   const gateways = remembered(counter, orNone(readBinding, undefined))
   const lists = remembered(counter, orNone(readDevices, noDevices))
-  const entries = remembered(counter, subject => {
-    const [row] = newest('server-entry', subject)
-    if (row === undefined) throw new Fault('registry.missing', `there is no server entry of ${subject}`)
-    return believe('server-entry', row, roots)
-  })
+  let lastEntry: ServerEntry | undefined
+  const entries = remembered(
+    counter,
+    orNone((subject): ServerEntry => {
+      const [row] = newest('server-entry', subject)
+      if (row === undefined) throw new Fault('registry.missing', `there is no server entry of ${subject}`)
+      lastEntry = believe('server-entry', row, roots)
+      return lastEntry
+    }, undefined),
+  )
 
   return {
     server,
@@ -156,12 +162,18 @@ export function openRegistry(state: string, db: Database.Database): Registry {
     device: (gateway, device) => lists(gateway).devices.find(one => one.device === device),
     versions: gateway => ({
       binding: gateways(gateway)?.version ?? 0,
-      serverEntry: entries(server.id).version,
+      serverEntry: (entries(server.id) ?? lastEntry)?.version ?? 0,
       devices: lists(gateway).version,
       revocations: 0,
     }),
     gateways: () => bound.all(),
-    entry: () => entries(server.id),
+    entry: () => {
+      const entry = entries(server.id) ?? lastEntry
+      if (entry !== undefined) return entry
+      throw new Fault('store.damaged', `no server entry of ${server.id} is believed`, {
+        hint: 'restore the database from a backup',
+      })
+    },
     statement: (type, subject) => {
       const [row] = newest(type, subject)
       return row === undefined ? undefined : statementOf(row)

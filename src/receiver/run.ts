@@ -128,7 +128,12 @@ export async function runReceiver(options: RunOptions): Promise<void> {
         if (broker !== undefined) await Promise.race([listener.listening, ending.asked])
         tellReady(registry, port)
         options.onReady?.(port)
-        await Promise.race([ending.asked, listener.failed, broken.promise])
+        await Promise.race([
+          ending.asked,
+          listener.failed,
+          broken.promise,
+          ...(broker ? [broker.failed] : []),
+        ])
         notify('STOPPING=1')
       } finally {
         await listener.stop()

@@ -5,16 +5,20 @@ import { statementHash } from '../wire/statement.ts'
 import { topics } from '../wire/topics.ts'
 import { type Extent, extentAsked, type Outgoing, sealDown } from './receipts.ts'
 import { count, type Store } from './store.ts'
+import { raiseOnce } from './suspicion.ts'
 import type { Proven, Trust } from './verify.ts'
 
 /** Lowest gateway version that this server asks for. */
 const minVersion = '0.1.0'
 
-/** A day: as long as a hello is answered with the same bytes at least. */
-const keptMs = 86_400_000
-
-/** Sessions of a gateway that are kept however old they are. */
+/** Sessions of a gateway that are kept, the newest. A hello of one gets the same bytes again (WIRE 7.2). */
 const keptSessions = 64
+
+/**
+ * A hello and a ready of one box may cross for as long as a hello is on its way; only what was confirmed
+ * longer before a hello came must be known to it (WIRE 7.4).
+ */
+const crossingMs = 60_000
 
 /** Above this no token of a gateway is followed: it must stay a safe integer for ever (WIRE 1.5). */
 const tokenLimit = 2 ** 52
@@ -50,10 +54,11 @@ export function takeHello(
   })
   if (welcome === undefined) return []
   store.run(
-    `INSERT INTO sessions (gateway, hello, token, server_nonce, seen, welcome, software, drivers, versions, at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO sessions (gateway, hello, told, token, server_nonce, seen, welcome, software, drivers, versions, at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     gateway,
     name,
+    body.token,
     token,
     serverNonce,
     seenHash(hello.statement, welcome.statement),
@@ -64,10 +69,9 @@ export function takeHello(
     now,
   )
   store.run(
-    `DELETE FROM sessions WHERE gateway = ? AND at < ? AND token <=
+    `DELETE FROM sessions WHERE gateway = ? AND token <=
        (SELECT token FROM sessions WHERE gateway = ? ORDER BY token DESC LIMIT 1 OFFSET ?)`,
     gateway,
-    now - keptMs,
     gateway,
     keptSessions,
   )
@@ -98,17 +102,52 @@ function nextToken(store: Store, gateway: string, told: number): number {
 
 /** Judges a ready: whether it saw the very hello and welcome of its session (WIRE 7.4). Inside `write`. */
 export function takeReady(store: Store, { gateway, body }: Proven & { type: 'ready' }, now: number): boolean {
-  const done = store.run(
-    `UPDATE sessions SET ready = coalesce(ready, ?)
+  const session = store.get<Session>(
+    `SELECT id, told, token, at, ready FROM sessions
      WHERE gateway = ? AND server_nonce = ? AND token = ? AND seen = ?`,
-    now,
     gateway,
     body.serverNonce,
     body.token,
     body.seen,
   )
-  if (done.changes === 0) count(store, 'READY_UNMATCHED', gateway, now)
-  return done.changes === 1
+  if (session === undefined) {
+    count(store, 'READY_UNMATCHED', gateway, now)
+    return false
+  }
+  if (session.ready !== null) return true
+  store.run('UPDATE sessions SET ready = ? WHERE id = ?', now, session.id)
+  const missed = missedToken(store, gateway, session)
+  if (missed !== undefined) {
+    const detail = `it knows session ${session.told}, though session ${missed} was confirmed in its name`
+    raiseOnce(store, { flag: 'CLONE_SUSPECT', gateway, detail, at: now })
+  }
+  return true
+}
+
+interface Session {
+  id: number
+  told: number
+  token: number
+  at: number
+  ready: number | null
+}
+
+/**
+ * The token that the key of this gateway confirmed and this box does not know: two have the key, or its disk
+ * went back in time. A token of its own that is confirmed it has on disk before (WIRE 7.4), so an honest box
+ * tells it in every later hello; a box whose disk was lost tells 0 once, which accuses nobody.
+ */
+function missedToken(store: Store, gateway: string, { told, token, at }: Session): number | undefined {
+  if (told === 0) return undefined
+  const missed = store.get<{ token: number }>(
+    `SELECT token FROM sessions WHERE gateway = ? AND token > ? AND token < ? AND ready <= ?
+     ORDER BY token DESC LIMIT 1`,
+    gateway,
+    told,
+    token,
+    at - crossingMs,
+  )
+  return missed?.token
 }
 
 /** When a gateway last said hello, and with which software; undefined if it never did. */

@@ -2,7 +2,14 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { unbase64url } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
-import { isThere, readSecretFile, readTextFile, writeFileAtomic, writeSecretFile } from '../base/files.ts'
+import {
+  checkPrivateFolder,
+  isThere,
+  readSecretFile,
+  readTextFile,
+  writeFileAtomic,
+  writeSecretFile,
+} from '../base/files.ts'
 import { type Lock, lockKeyfile, readSecret, unlockKeyfile } from '../base/keyfile.ts'
 import { type BoxKey, boxKey, type SigningKey, signingKey } from '../wire/keys.ts'
 import { id, name, publicKey } from '../wire/members.ts'
@@ -59,8 +66,12 @@ export type Secrets<N extends SecretName> = z.infer<(typeof secretForms)[N]>
 /** Whether `init` has come to its end in this folder. */
 export const isInitialised = (state: string): boolean => isThere(paths(state).facts)
 
-/** The facts of an initialised receiver. Faults: `registry.missing` before `init`, `store.damaged`. */
+/**
+ * The facts of an initialised receiver. Faults: `registry.missing` before `init`, `store.damaged`, `permission`
+ * where others may enter the folder.
+ */
 export function readFacts(state: string): Facts {
+  checkPrivateFolder(state)
   const path = paths(state).facts
   if (!isThere(path)) {
     throw new Fault('registry.missing', `there is no registry in ${state}`, {

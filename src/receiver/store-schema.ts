@@ -1,7 +1,7 @@
 import type Database from 'better-sqlite3'
 import { Fault } from '../base/fault.ts'
 
-const version = 1
+const version = 2
 
 /** Custody: what came, where it belongs, and how far each chain is held without a break (WIRE 5). */
 const custody = `
@@ -30,6 +30,11 @@ CREATE TABLE places (
   PRIMARY KEY (gateway, epoch, seq, head)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE forks (
+  gateway TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY (gateway, epoch)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE lost (
   id INTEGER PRIMARY KEY,
   gateway TEXT NOT NULL, epoch TEXT NOT NULL,
@@ -38,7 +43,7 @@ CREATE TABLE lost (
   branch INTEGER REFERENCES branches, received INTEGER NOT NULL,
   UNIQUE (gateway, epoch, first, last, before, after)
 ) STRICT;
-CREATE INDEX lost_branch ON lost (branch);
+CREATE INDEX lost_holes ON lost (branch, first) WHERE top >= first;
 `
 
 /** Meaning: readings and events as they were said, and what was concluded. Values are never changed. */
@@ -47,7 +52,7 @@ CREATE TABLE readings (
   id INTEGER PRIMARY KEY,
   hash TEXT NOT NULL UNIQUE,
   gateway TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
-  device TEXT NOT NULL, station TEXT NOT NULL, driver TEXT NOT NULL, band TEXT,
+  device TEXT NOT NULL, station TEXT NOT NULL, driver TEXT NOT NULL, band TEXT, claimed TEXT,
   quantities TEXT NOT NULL, raw TEXT NOT NULL, device_time TEXT, device_id TEXT,
   wall INTEGER NOT NULL, source TEXT NOT NULL, boot TEXT NOT NULL, mono INTEGER NOT NULL,
   received INTEGER NOT NULL, verdict TEXT NOT NULL CHECK (verdict IN ('accept', 'flag', 'quarantine')),
@@ -58,9 +63,14 @@ CREATE INDEX readings_received ON readings (received);
 CREATE INDEX readings_device ON readings (gateway, device, verdict);
 
 CREATE TABLE claims (
-  gateway TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
-  boot TEXT NOT NULL, mono INTEGER NOT NULL, band TEXT NOT NULL,
-  PRIMARY KEY (gateway, epoch, seq)
+  gateway TEXT NOT NULL, boot TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
+  by_epoch TEXT NOT NULL, by_seq INTEGER NOT NULL, scanned INTEGER NOT NULL, band TEXT NOT NULL,
+  PRIMARY KEY (gateway, boot, epoch, seq, by_epoch, by_seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE removals (
+  gateway TEXT NOT NULL, proposal TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY (gateway, proposal)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE events (
@@ -88,6 +98,7 @@ CREATE TABLE flag_acts (
 ) STRICT;
 CREATE INDEX flag_acts_about ON flag_acts (about);
 CREATE INDEX flag_acts_reading ON flag_acts (reading);
+CREATE INDEX flag_acts_device ON flag_acts (gateway, flag, device);
 CREATE TRIGGER flag_acts_stay BEFORE UPDATE ON flag_acts
   BEGIN SELECT raise(ABORT, 'acts are only appended'); END;
 CREATE TRIGGER flag_acts_keep BEFORE DELETE ON flag_acts
@@ -112,7 +123,8 @@ CREATE TABLE counters (
 const sessions = `
 CREATE TABLE sessions (
   id INTEGER PRIMARY KEY,
-  gateway TEXT NOT NULL, hello TEXT NOT NULL, token INTEGER NOT NULL, server_nonce TEXT NOT NULL,
+  gateway TEXT NOT NULL, hello TEXT NOT NULL, told INTEGER NOT NULL, token INTEGER NOT NULL,
+  server_nonce TEXT NOT NULL,
   seen TEXT NOT NULL, welcome BLOB NOT NULL, software TEXT NOT NULL, drivers TEXT NOT NULL,
   versions TEXT NOT NULL, at INTEGER NOT NULL, ready INTEGER,
   UNIQUE (gateway, hello), UNIQUE (gateway, token)
@@ -120,13 +132,13 @@ CREATE TABLE sessions (
 CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `
 
-/** Makes the tables of the receiver's store where they are missing; refuses a file of a later version. */
+/** Makes the tables of the receiver's store where they are missing; refuses a file of another version. */
 export function storeSchema(db: Database.Database): void {
   const found = db.pragma('user_version', { simple: true })
   if (found === version) return
   if (found !== 0) {
     throw new Fault('store.damaged', `database has version ${String(found)}, this program knows ${version}`, {
-      hint: 'it was written by a later version of Vitalgate: install that one',
+      hint: 'it was written by another version of Vitalgate: install that one',
     })
   }
   for (const part of [custody, meaning, suspicion, sessions]) db.exec(part)

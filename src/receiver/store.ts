@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { codeOf, Fault } from '../base/fault.ts'
-import { isThere } from '../base/files.ts'
+import { isThere, makePrivateFile } from '../base/files.ts'
 import { registrySchema } from './registry-schema.ts'
 import { storeSchema } from './store-schema.ts'
 
@@ -28,7 +28,7 @@ const full = 2
 /**
  * Opens receiver.db, made or brought up to date where needed. Several processes may have it open: the
  * daemon, workers and the command line. Faults: `store.damaged` where the file is none of ours or cannot
- * keep what it is given.
+ * keep what it is given, `permission` where others may read it.
  */
 export function openStore(path: string): Store {
   try {
@@ -51,6 +51,8 @@ function openDatabase(path: string): Database.Database {
       hint: 'name the state folder with --state',
     })
   }
+  // SQLite would make it with the rights of the umask; its journal and shared memory then follow the file
+  makePrivateFile(path)
   const db = new Database(path, { timeout: 5000 })
   db.pragma('journal_mode = WAL')
   db.pragma('synchronous = FULL')

@@ -12,21 +12,27 @@ export interface Judgement {
   notes: Note[]
 }
 
-type Remark = (body: ReadingBody) => boolean
+type Remark = (body: ReadingBody, received: number) => boolean
+
+/** A clock that is further ahead than this is wrong, whatever it says of itself; behind is only late. */
+const aheadMs = 86_400_000
 
 /** When each note is due, whether the gateway set it or not. */
 const remarks: Partial<Record<Note, Remark>> = {
   unattributed: body => body.attribution === undefined,
   'unguarded-frame': body => body.link.check === 'none',
-  'time-unsynced': ({ time }) =>
-    time.source === 'none' || time.source === 'saved' || time.uncertainty === null,
+  'time-unsynced': ({ time }, received) =>
+    time.source === 'none' ||
+    time.source === 'saved' ||
+    time.uncertainty === null ||
+    time.wall > received + aheadMs,
   implausible: body =>
     Object.entries(body.values as Values).some(([kind, one]) => !plausible(kind as Kind, one)),
 }
 
 /** The notes of a reading: those its gateway signed, then those the receiver sees itself. */
-export function notesOf(body: ReadingBody): Note[] {
-  const seen = Object.entries(remarks).filter(([, due]) => due(body))
+export function notesOf(body: ReadingBody, received: number): Note[] {
+  const seen = Object.entries(remarks).filter(([, due]) => due(body, received))
   return [...new Set([...body.notes, ...seen.map(([note]) => note as Note)])]
 }
 
@@ -43,8 +49,12 @@ function unregistered(body: ReadingBody, accepted: AcceptedDevice | undefined): 
 }
 
 /** Judges a reading by itself. Honest traffic of an accepted device never gets a flag. */
-export function judge(body: ReadingBody, accepted: AcceptedDevice | undefined): Judgement {
-  const notes = notesOf(body)
+export function judge(
+  body: ReadingBody,
+  accepted: AcceptedDevice | undefined,
+  received: number,
+): Judgement {
+  const notes = notesOf(body, received)
   const why = unregistered(body, accepted)
   if (why !== undefined)
     return { verdict: 'quarantine', flags: [{ flag: 'DEVICE_UNREGISTERED', why }], notes }

@@ -80,14 +80,22 @@ function fitsTheWire({ message }: Known): Found {
 }
 
 function comesFromEnrolled({ message }: Known, trust: Trust): Found {
-  const topic = readTopic(message.topic)
-  if (topic === undefined || topic.way !== 'up' || topic.server !== trust.server.id) {
-    return 'topic is none of this server'
-  }
-  const enrolled = trust.gateway(topic.gateway)
-  return enrolled === undefined
-    ? `gateway ${topic.gateway} is not enrolled`
-    : { gateway: topic.gateway, enrolled }
+  const gateway = gatewayOf(message, trust)
+  if (gateway === undefined) return 'topic is none of this server'
+  const enrolled = trust.gateway(gateway)
+  return enrolled === undefined ? `gateway ${gateway} is not enrolled` : { gateway, enrolled }
+}
+
+/** The gateway that a topic of this server names, enrolled or not. */
+function gatewayOf({ topic }: Message, { server }: Trust): string | undefined {
+  const read = readTopic(topic)
+  return read?.way === 'up' && read.server === server.id ? read.gateway : undefined
+}
+
+/** The topic's gateway, if it is enrolled: whoever's message fails first of all is named too. */
+function enrolledOf(message: Message, trust: Trust): string | null {
+  const gateway = gatewayOf(message, trust)
+  return gateway === undefined || trust.gateway(gateway) === undefined ? null : gateway
 }
 
 function isSealedToUs({ parcel }: Known, trust: Trust): Found {
@@ -170,8 +178,8 @@ function attempt(step: Step, known: Known, trust: Trust): Found {
 /** Walks the policy. Pure but for what the registry says at this moment. */
 export function verify(message: Message, trust: Trust): Proven | Doubted {
   const known = { message } as Known
-  const gatewayOf = () => (known.enrolled === undefined ? null : known.gateway)
-  return readable(message, gatewayOf, () => walk(known, trust))
+  const provenBy = () => (known.enrolled === undefined ? null : known.gateway)
+  return readable(message, provenBy, () => walk(known, trust))
 }
 
 function walk(known: Known, trust: Trust): Proven | Doubted {
@@ -179,8 +187,7 @@ function walk(known: Known, trust: Trust): Proven | Doubted {
   for (const step of policy) {
     const found = attempt(step, known, trust)
     if (typeof found === 'string') {
-      const gateway = known.enrolled === undefined ? null : known.gateway
-      return { flag: step.otherwise, gateway, why: printable(found), message }
+      return { flag: step.otherwise, gateway: enrolledOf(message, trust), why: printable(found), message }
     }
     Object.assign(known, found)
   }

@@ -2,6 +2,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { connect, type IClientOptions, type MqttClient } from 'mqtt'
 import type { Bytes } from '../base/bytes.ts'
 import { codeOf, Fault, isFault } from '../base/fault.ts'
+import { followPackets, packetLimit } from '../wire/packets.ts'
 import { checkPinned } from './pin.ts'
 
 /** How to reach the broker of a route, and as whom. */
@@ -29,8 +30,8 @@ export interface Connection {
   close(): Promise<void>
 }
 
-/** Milliseconds from the first packet to the broker's CONNACK. */
-const connectLimit = 20_000
+/** Milliseconds from the start until the broker has let us listen: a broker that stays silent is left alone. */
+const openLimitMs = 20_000
 const keepaliveSeconds = 30
 
 /** The fault that an error of the connection means to a technician. */
@@ -52,9 +53,15 @@ function faultOf(error: unknown, broker: string): Fault {
 
 /**
  * Connects once and subscribes to `listen`; `open` is told when the broker granted it. MQTT 3.1.1, clean
- * session, nothing queued by the library: the outbox is the queue, this is a pipe (DESIGN 4).
+ * session, nothing queued by the library: the outbox is the queue, this is a pipe (DESIGN 4). A broker that
+ * takes longer than `patienceMs` for that, or announces a packet that is too long, is closed.
  */
-export function openConnection(address: Address, listen: string, events: ConnectionEvents): Connection {
+export function openConnection(
+  address: Address,
+  listen: string,
+  events: ConnectionEvents,
+  patienceMs = openLimitMs,
+): Connection {
   let last: unknown
   let over = false
   // mqtt hands these on to tls.connect, whose part of the options its types leave out
@@ -64,7 +71,8 @@ export function openConnection(address: Address, listen: string, events: Connect
     clientId: address.clientId,
     clean: true,
     keepalive: keepaliveSeconds,
-    connectTimeout: connectLimit,
+    // the one timer that counts is our own, which goes on until we may listen
+    connectTimeout: patienceMs * 2,
     reconnectPeriod: 0,
     queueQoSZero: false,
     ca: [...address.ca],
@@ -80,23 +88,37 @@ export function openConnection(address: Address, listen: string, events: Connect
   const end = (): void => {
     if (over) return
     over = true
+    clearTimeout(patience)
     client.end(true)
     events.closed(faultOf(last ?? new Error('connection closed'), address.broker))
   }
-  client.on('error', error => {
-    last = error
+  const fail = (why: unknown): void => {
+    last ??= why
     end()
+  }
+  const patience = setTimeout(() => {
+    fail(new Fault('server.unreachable', `${address.broker} did not answer within ${patienceMs} ms`))
+  }, patienceMs)
+  // mqtt.js gathers whatever length a packet announces, up to 256 MiB: we look before it does
+  const tooLong = followPackets(packetLimit)
+  client.stream.prependListener('data', (chunk: Buffer) => {
+    const length = tooLong(chunk)
+    if (length === undefined || over) return
+    fail(new Fault('server.refused', `${address.broker} announced a packet of ${length} bytes`))
   })
+  client.on('error', fail)
   client.on('close', end)
   client.on('connect', () => {
     client.subscribe(listen, { qos: 1 }, (error, granted) => {
       if (over) return
+      clearTimeout(patience)
       if (error === null && granted?.[0]?.qos !== 128) return events.open()
-      last = new Fault('server.refused', `the broker does not let this gateway listen on its own topic`, {
-        cause: error,
-        hint: 'its certificate and its enrolment do not fit: ask the operator',
-      })
-      end()
+      fail(
+        new Fault('server.refused', `the broker does not let this gateway listen on its own topic`, {
+          cause: error,
+          hint: 'its certificate and its enrolment do not fit: ask the operator',
+        }),
+      )
     })
   })
   client.on('message', (_topic, payload) => events.message(Uint8Array.from(payload)))
@@ -106,6 +128,7 @@ export function openConnection(address: Address, listen: string, events: Connect
     },
     close: async () => {
       over = true
+      clearTimeout(patience)
       await client.endAsync(true)
     },
   }

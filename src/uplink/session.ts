@@ -49,6 +49,12 @@ export interface Session {
   close(): Promise<void>
 }
 
+/**
+ * Messages that may wait to be settled. An honest server says less than the largest window holds rows, since
+ * what is sent anew waits for what was settled; each is at most 64 KiB.
+ */
+const unsettledLimit = 2048
+
 /** Connects, says HELLO, and after a verified WELCOME sends rows and settles receipts (WIRE 7). */
 export function openSession(parts: SessionParts, address: Address, events: SessionEvents): Session {
   const { custodian, overdue } = parts
@@ -65,6 +71,7 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
   let late: NodeJS.Timeout | undefined
   // what comes down is settled in the order in which it came
   let settling: Promise<void> = Promise.resolve()
+  let unsettled = 0
 
   const finish = (): void => {
     over = true
@@ -189,7 +196,18 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
       sayHello().catch(failed)
     },
     message(payload) {
-      settling = settling.then(() => onMessage(payload)).catch(failed)
+      if (unsettled === unsettledLimit) {
+        return failed(
+          new Fault('server.refused', `${unsettledLimit} messages came down faster than the disk`),
+        )
+      }
+      unsettled++
+      settling = settling
+        .then(() => onMessage(payload))
+        .catch(failed)
+        .finally(() => {
+          unsettled--
+        })
     },
     closed,
   })

@@ -113,7 +113,12 @@ const eventSchemas = Object.entries(events).map(([event, detail]) =>
 /** The schema of each chained type's body. */
 export const chainedBodies = {
   'epoch-open': z.strictObject({ ...chained, ...epochOpenMembers }),
-  reading: z.strictObject({ ...chained, ...readingMembers }),
+  reading: z
+    .strictObject({ ...chained, ...readingMembers })
+    .refine(
+      ({ attribution, notes }) => attribution === undefined || !notes.includes('unattributed'),
+      'must not be attributed and unattributed',
+    ),
   event: z.discriminatedUnion('event', eventSchemas as [(typeof eventSchemas)[0], ...typeof eventSchemas]),
   result: z.strictObject({ ...chained, ...resultMembers }),
 } as const

@@ -27,6 +27,7 @@ export const flags = {
   UNREADABLE: 'quarantine',
   GAP: 'flag',
   FORK: 'flag',
+  CLONE_SUSPECT: 'flag',
   BROKER_REFUSED: 'refuse',
   SERVER_KEY_UNPINNED: 'refuse',
   DUPLICATE: 'ignore',

@@ -11,7 +11,9 @@ export const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits')
 export const hex16 = z.string().regex(/^[0-9a-f]{32}$/, 'must be 32 hex digits')
 export const whole = z.int().min(0)
 export const seq = z.int().min(1)
-export const wall = z.int().min(0)
+/** The last millisecond of the year 9999 (WIRE 1.5): what every calendar can still write. */
+export const lastWall = 253_402_300_799_999
+export const wall = z.int().min(0).max(lastWall)
 export const name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit')
@@ -51,10 +53,17 @@ export const holes = z
   )
 export type Holes = z.infer<typeof holes>
 
+/** Whether no epoch is named twice (WIRE 7.1). */
+const eachOnce = (all: readonly Place[]): boolean => new Set(all.map(one => one.epoch)).size === all.length
+
+/** The epochs of a hello (WIRE 7.1). */
+export const places = z.array(place).max(64).refine(eachOnce, 'must name each epoch once')
+
 /** What a welcome answers for each epoch (WIRE 7.2). */
 export const answers = z
   .array(place.extend({ holes }))
   .max(64)
+  .refine(eachOnce, 'must name each epoch once')
   .refine(
     all => all.reduce((sum, one) => sum + one.holes.length, 0) <= holesLimit.welcome,
     `must not list more than ${holesLimit.welcome} holes`,

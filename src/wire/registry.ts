@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { unbase64url } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
+import { plainWord } from '../base/plain.ts'
 import type { SigningKey, VerifyKey } from './keys.ts'
 import { hash, id, kid, name, pem, publicKey, seq, text, wall } from './members.ts'
 import { checkEd25519, checkX25519 } from './points.ts'
@@ -77,7 +78,7 @@ export type Request = RegistryBody<'request'>
 
 /** A public statement as it stands in files and bundles (WIRE 3.7). */
 export const publicForm = z.strictObject({
-  type: z.string().max(32),
+  type: z.string().regex(/^[a-z-]{1,32}$/, 'must be a statement type'),
   body: z.string().max(65_536),
   sig: z.string().length(86),
 })
@@ -119,7 +120,8 @@ export function verifyRegistry<T extends RegistryType>(
   const result = registryBodies[type].safeParse(decodeBody(statement.body))
   if (!result.success) {
     const [issue] = result.error.issues
-    throw new Fault('wire.malformed', `${type}: ${issue?.path.join('.')}: ${issue?.message}`)
+    // zod quotes the names that it does not know
+    throw new Fault('wire.malformed', plainWord(`${type}: ${issue?.path.join('.')}: ${issue?.message}`))
   }
   const body = result.data as RegistryBody<T>
   if (body.kid !== key.kid) throw new Fault('wire.unknown-key', `${type} names key ${body.kid}`)

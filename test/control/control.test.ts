@@ -181,6 +181,28 @@ test('a follower who does not read is dropped instead of filling the memory', as
   await dropped
 })
 
+test('followers leave room for questions: the seventeenth is refused, until one of the others leaves', async () => {
+  const client = await begin({
+    taken: (_send, end) => new Promise(resolve => end.addEventListener('abort', () => resolve())),
+  })
+  const leave = Array.from({ length: 16 }, () => new AbortController())
+  for (const one of leave) await client.follow('taken', one.signal)
+  for (let n = 0; n < 80; n++) {
+    const told = await fault(client.follow('taken'))
+    expect([told.code, told.hint]).toEqual(['control.refused', 'end one of them first'])
+  }
+  expect(await client.ask('status', {})).toEqual(status)
+  leave[0]?.abort()
+  const again = async (): Promise<unknown> => {
+    try {
+      return await client.follow('taken')
+    } catch {
+      return again()
+    }
+  }
+  expect(await again()).toBeDefined()
+})
+
 test('a fault in the middle of a stream is its last line', async () => {
   const client = await begin({
     verify: async send => {

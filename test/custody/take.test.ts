@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { openStation, type StationEvent } from '../../src/daemon/station.ts'
 import type { Draft } from '../../src/wire/chained.ts'
 import { signingKey } from '../../src/wire/keys.ts'
 import { hashOf, nextOf, zeroOf } from '../outbox/chain.ts'
@@ -169,4 +170,56 @@ test('a second daemon on the same file is refused, and after stop every call is'
   await expect(last).resolves.toMatchObject({ seq: 2 })
   await expect(custody.take(weight(2))).rejects.toMatchObject({ code: 'outbox.damaged' })
   await expect(custody.ended).resolves.toBeUndefined()
+})
+
+test('a value that the wire does not carry is refused alone, with all that came with it taken', async () => {
+  const custody = await at.start()
+  const of = (n: number, s: number): Draft => {
+    const draft = weight(n)
+    if (draft.type === 'reading') draft.members.values = { 'body-weight': { n, s, u: 'kg' } }
+    return draft
+  }
+  // WIRE 1.5: at most 6 decimals and 999,999,999, whole numbers
+  const drafts = [of(1, 2), of(2, 7), of(3, 2), of(1_000_000_000, 0), of(0.5, 0), of(Number.NaN, 0), of(4, 6)]
+  const results = await Promise.allSettled(drafts.map(custody.take))
+  const codes = results.map(one => (one.status === 'fulfilled' ? one.value.seq : one.reason.code))
+  expect(codes).toEqual([2, 'input.invalid', 3, 'input.invalid', 'input.invalid', 'input.invalid', 4])
+  expect((await custody.take(weight(9))).seq).toBe(5)
+})
+
+test('a station tells such a reading as refused, and goes on', async () => {
+  const custody = await at.start()
+  const told: StationEvent[] = []
+  const broken: unknown[] = []
+  const both = Promise.withResolvers<void>()
+  const station = openStation('bench', {
+    rules: { windowMs: 1000, claimMs: 0, endCode: 'END' },
+    clock: { now: () => 0, mono: () => 5 },
+    after: () => () => {},
+    moments: { at: () => moment(5) },
+    take: custody.take,
+    tell: event => {
+      told.push(event)
+      if (told.length === 2) both.resolve()
+    },
+    broken: error => {
+      broken.push(error)
+      both.resolve()
+    },
+  })
+  const origin = {
+    device: 'scale-1',
+    driver: { id: 'acme-ws100', revision: 1, hash: 'ab'.repeat(32) },
+    link: { kind: 'serial' as const, check: 'parity' },
+    experimental: false,
+  }
+  const frame = new Uint8Array([1])
+  station.hear(origin, { measured: { 'body-weight': { n: 1, s: 7, u: 'kg' } } }, frame, 5)
+  station.hear(origin, { measured: { 'body-weight': { n: 7240, s: 2, u: 'kg' } } }, frame, 5)
+  await both.promise
+  expect(broken).toEqual([])
+  expect(told).toMatchObject([
+    { device: 'scale-1', refused: { code: 'input.invalid' } },
+    { device: 'scale-1', taken: 'reading', place: { seq: 2 } },
+  ])
 })

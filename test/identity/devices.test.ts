@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, expect, test } from '@jest/globals'
@@ -63,6 +71,28 @@ test('a port that is not there is told, and nothing is written', () => {
   expect([fault.code, fault.message]).toEqual(['port.missing', 'there is no port /dev/ttyNONE'])
   expect(fault.hint).toBeDefined()
   expect(readdirSync(state)).toEqual([])
+})
+
+test('what is no character device is refused as a port, also behind a link, and nothing is written', () => {
+  const path = join(folder, `links-${turn}`)
+  mkdirSync(path)
+  writeFileSync(join(path, 'file'), 'x')
+  symlinkSync(join(path, 'file'), join(path, 'to-file'))
+  symlinkSync('/dev/null', join(path, 'to-device'))
+  symlinkSync(join(path, 'nothing'), join(path, 'to-nothing'))
+  const code = (port: string) =>
+    thrown(() => addDevice(state, { ...scale, port: join(path, port) }, fine)).code
+  expect(['.', 'file', 'to-file', 'to-nothing', 'file/under'].map(code)).toEqual([
+    'port.refused',
+    'port.refused',
+    'port.refused',
+    'port.missing',
+    'port.missing',
+  ])
+  const fault = thrown(() => addDevice(state, { ...scale, port: join(path, 'file') }, fine))
+  expect(fault.hint).toBeDefined()
+  expect(readdirSync(state)).toEqual([])
+  expect(addDevice(state, { ...scale, port: join(path, 'to-device') }, fine).already).toBe(false)
 })
 
 test('what the card refuses is no configuration yet', () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
@@ -59,11 +59,29 @@ test('a second opener is refused, and the file is free again after closing', () 
 
 test('a file that is no outbox, and one of a later format, are refused', () => {
   const noise = join(folder, 'noise.db')
-  writeFileSync(noise, Buffer.alloc(8192, 0x5a))
+  writeFileSync(noise, Buffer.alloc(8192, 0x5a), { mode: 0o600 })
   expect(codeIn(() => openFile(noise, megabyte))).toBe('outbox.damaged')
   const later = join(folder, 'later.db')
   const db = new Database(later)
   db.pragma('user_version = 99')
   db.close()
+  chmodSync(later, 0o600)
   expect(codeIn(() => openFile(later, megabyte))).toBe('outbox.damaged')
+})
+
+test('no file of the outbox may be read by others, whatever the umask, and one that may is refused', () => {
+  const path = join(folder, 'outbox.db')
+  const umask = process.umask(0)
+  try {
+    const db = openFile(path, megabyte)
+    const made = readdirSync(folder)
+    // SQLite gives journal and shared memory the rights of the file (os_unix.c, findCreateFileMode)
+    expect(made.sort()).toEqual(['outbox.db', 'outbox.db-wal'])
+    for (const one of made) expect(statSync(join(folder, one)).mode & 0o777).toBe(0o600)
+    db.close()
+  } finally {
+    process.umask(umask)
+  }
+  chmodSync(path, 0o644)
+  expect(codeIn(() => openFile(path, megabyte))).toBe('permission')
 })

@@ -1,41 +1,23 @@
-import { randomBytes, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as connectPlain } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
-import { base32 } from '../../src/base/bytes.ts'
-import { issueClient, issueServer, makeAuthority, makeTlsKey } from '../../src/receiver/authority.ts'
+import { issueServer, makeTlsKey } from '../../src/receiver/authority.ts'
 import { type Broker, startBroker } from '../../src/receiver/broker.ts'
 import type { Refusal } from '../../src/receiver/broker-refusals.ts'
+import { type Authority, authority, idOf } from './broker-fixture.ts'
 
 const now = Date.now()
-const idOf = (): string => base32(randomBytes(16))
 const [server, gateway, neighbour, stranger] = [idOf(), idOf(), idOf(), idOf()]
 const receiver = 'receiver-test'
 const up = (id: string) => `vitalgate/1/${server}/${id}/up`
 const down = (id: string) => `vitalgate/1/${server}/${id}/down`
 
-interface Ends {
-  ca: string
-  certified(name: string): Promise<{ key: string; cert: string }>
-}
-async function authority(name: string): Promise<Ends & { key: string }> {
-  const key = await makeTlsKey()
-  const certificate = await makeAuthority(key, name, now)
-  return {
-    key,
-    ca: certificate,
-    certified: async subject => {
-      const own = await makeTlsKey()
-      return { key: own, cert: await issueClient({ key, certificate }, subject, own, now) }
-    },
-  }
-}
-
 let broker: Broker
-let ours: Ends & { key: string }
-let foreign: Ends
+let ours: Authority
+let foreign: Authority
 let told: Refusal[] = []
 let wake: () => void = () => undefined
 let clock = now
@@ -44,17 +26,10 @@ const clients: MqttClient[] = []
 beforeAll(async () => {
   ours = await authority('Vitalgate CA test')
   foreign = await authority('Vitalgate CA test')
-  const key = await makeTlsKey()
-  const certificate = await issueServer(
-    { key: ours.key, certificate: ours.ca },
-    key,
-    ['localhost', '127.0.0.1'],
-    now,
-  )
   broker = await startBroker({
     host: '127.0.0.1',
     port: 0,
-    tls: { key, certificate, authority: ours.ca },
+    tls: await ours.serverEnd(),
     parties: { server, receiver, isEnrolled: id => id === gateway || id === neighbour },
     onRefused: refusal => {
       told.push(refusal)
@@ -82,7 +57,7 @@ async function refusal(): Promise<Refusal> {
   return told[0]!
 }
 
-async function dial(clientId: string, ends: Ends, name = clientId, more: IClientOptions = {}) {
+async function dial(clientId: string, ends: Authority, name = clientId, more: IClientOptions = {}) {
   const tls = await ends.certified(name)
   const client = mqtt.connect(`mqtts://127.0.0.1:${broker.port}`, {
     ...tls,
@@ -138,6 +113,15 @@ test('a server certificate of ours is no client certificate', async () => {
   const { client } = await dial('Vitalgate broker', ours, 'Vitalgate broker', { key, cert })
   await closed(client)
   expect(await refusal()).toMatchObject({ reason: 'foreign-certificate', name: 'Vitalgate broker' })
+})
+
+test('a certificate that has run out is refused', async () => {
+  // authority.ts: a client's certificate lives ten years
+  const elevenYears = 11 * 366 * 86_400_000
+  const old = await ours.certified(gateway, now - elevenYears)
+  const { client } = await dial(gateway, ours, gateway, old)
+  await closed(client)
+  expect(await refusal()).toMatchObject({ reason: 'foreign-certificate', detail: 'CERT_HAS_EXPIRED' })
 })
 
 test('who shows no certificate, or speaks no TLS, is refused and reported', async () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
-import { listFlags, noteRefusal, raise, reviewFlag, showFlag } from '../../src/receiver/flags.ts'
+import { listFlags, noteRefusal, reviewFlag, showFlag } from '../../src/receiver/flags.ts'
+import { raise } from '../../src/receiver/suspicion.ts'
 import { flags, noteNames } from '../../src/wire/flags.ts'
 import { type Bench, bench, gateway, morning, other, thrownBy } from './fixture.ts'
 

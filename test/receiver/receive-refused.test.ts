@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { concat } from '../../src/base/bytes.ts'
+import { listFlags } from '../../src/receiver/flags.ts'
 import { type Message, policy } from '../../src/receiver/verify.ts'
 import { boxKey } from '../../src/wire/keys.ts'
 import { topics } from '../../src/wire/topics.ts'
@@ -22,12 +23,12 @@ const sampled = () => it.store.all<{ flag: string }>('SELECT flag FROM quarantin
 
 /** WIRE 12: what is wrong, as what it is flagged, and whether its gateway is known. */
 const refused: [what: string, flag: string, known: boolean, make: () => Message][] = [
-  ['an empty payload', 'MALFORMED', false, () => ({ topic: up(), payload: new Uint8Array(0) })],
-  ['17,000 bytes', 'MALFORMED', false, () => ({ topic: up(), payload: new Uint8Array(17_000) })],
+  ['an empty payload', 'MALFORMED', true, () => ({ topic: up(), payload: new Uint8Array(0) })],
+  ['17,000 bytes', 'MALFORMED', true, () => ({ topic: up(), payload: new Uint8Array(17_000) })],
   [
     'another magic',
     'MALFORMED',
-    false,
+    true,
     () => ({ topic: up(), payload: opening().message.payload.with(16, 0x58) as Uint8Array }),
   ],
   [
@@ -159,6 +160,16 @@ test('a hundred samples a day and gateway are kept, the rest are counted', () =>
   it.clock.at += 86_400_000
   it.receive([forged(1), forged(200)])
   expect(sampled()).toHaveLength(101)
+})
+
+test('noise of one kind hides no forgery of another', () => {
+  const noise = Array.from({ length: 150 }, (_, at) => ({ topic: up(), payload: Uint8Array.of(at) }))
+  it.receive(noise)
+  it.receive([message('reading', body({}), stranger.key)])
+  expect(sampled().filter(flag => flag === 'BAD_SIG')).toHaveLength(1)
+  const [line] = listFlags(it.store, { flag: 'MALFORMED' }).slice(-1)
+  expect(line?.more).toBe(50)
+  expect(listFlags(it.store, { flag: 'BAD_SIG' })[0]).not.toHaveProperty('more')
 })
 
 test('gateways that nobody enrolled share one hundred samples', () => {

@@ -159,7 +159,7 @@ test('acceptance signs device lists that rise by one and name the hash before', 
   recordProposal(store.db, proposal('scale-1', 'a'))
   recordProposal(store.db, proposal('scale-1', 'a'))
   recordProposal(store.db, proposal('cuff-1', 'b'))
-  expect(listDevices(registry, store.db, gateway).map(one => [one.device, one.state])).toEqual([
+  expect(listDevices(registry, store, gateway).map(one => [one.device, one.state])).toEqual([
     ['cuff-1', 'proposed'],
     ['scale-1', 'proposed'],
   ])
@@ -190,7 +190,7 @@ test('a device proposed anew stays as accepted until it is accepted anew', () =>
   recordProposal(store.db, proposal('scale-1', 'c'))
   accept('scale-1')
   recordProposal(store.db, proposal('scale-1', 'd', 'room-2'))
-  expect(listDevices(registry, store.db, gateway)[0]).toMatchObject({ state: 'changed', station: 'room-2' })
+  expect(listDevices(registry, store, gateway)[0]).toMatchObject({ state: 'changed', station: 'room-2' })
   expect(registry.device(gateway, 'scale-1')?.station).toBe('room-1')
   expect(accept('scale-1')).toMatchObject({ version: 2, already: false })
   expect(registry.device(gateway, 'scale-1')?.station).toBe('room-2')

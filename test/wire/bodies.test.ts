@@ -1,11 +1,18 @@
 import { expect, test } from '@jest/globals'
 import { kindNames, kinds } from '../../src/reading/kinds.ts'
 import { bodyOf, type SealedType } from '../../src/wire/message.ts'
-import { eventBody, events, fullReading, hash, reading, sealed } from './samples.ts'
+import { eventBody, events, fullReading, hash, reading, sealed, time } from './samples.ts'
 
 const take = (type: string, body: object): unknown =>
   bodyOf(type as SealedType, structuredClone(body) as Record<string, unknown>)
 const malformed = expect.objectContaining({ name: 'Fault', code: 'wire.malformed' })
+/** Places in so many epochs. */
+const epochs = (count: number) =>
+  Array.from({ length: count }, (_, at) => ({
+    epoch: at.toString(16).padStart(16, '0'),
+    seq: 0,
+    head: hash('h'),
+  }))
 const valid: [string, object][] = [
   ...Object.entries(sealed),
   ['reading', fullReading],
@@ -143,6 +150,9 @@ test.each([
   ['notes', [], true],
   ['notes', ['implausible', 'implausible'], false],
   ['notes', ['FORK'], false],
+  ['attribution', { band: 'BAND 0001', scannedMono: 1 }, false], // its notes say unattributed
+  ['time', { ...time, wall: 253_402_300_799_999 }, true],
+  ['time', { ...time, wall: 253_402_300_800_000 }, false],
   ['epoch', '00112233AABBCCDD', false],
   ['epoch', '00', false],
   ['seq', 0, false],
@@ -199,14 +209,19 @@ test.each([
   ['receipt', { seq: 0 }, false],
   [
     'hello',
-    { epochs: Array.from({ length: 64 }, () => ({ epoch: '0'.repeat(16), seq: 0, head: hash('h') })) },
+    { epochs: epochs(64) },
     true,
   ],
   [
     'hello',
-    { epochs: Array.from({ length: 65 }, () => ({ epoch: '0'.repeat(16), seq: 0, head: hash('h') })) },
+    { epochs: epochs(65) },
     false,
   ],
+  ['hello', { epochs: [...epochs(2), ...epochs(1)] }, false],
+  ['welcome', { epochs: epochs(2).map(one => ({ ...one, holes: [] })) }, true],
+  ['welcome', { epochs: [...epochs(2), ...epochs(1)].map(one => ({ ...one, holes: [] })) }, false],
+  ['receipt', { time: 253_402_300_799_999 }, true],
+  ['receipt', { time: 253_402_300_800_000 }, false],
   ['hello', { software: 'a'.repeat(128) }, true],
   ['hello', { software: 'a'.repeat(129) }, false],
   ['hello', { software: '😀'.repeat(128) }, true],

@@ -96,7 +96,7 @@ def public(root, gateway, server):
     yield root.publish("binding", {"gateway": gateway.id, "server": server.id, "version": 1, "site": "elm", "keys": keys, "since": 0})
     yield root.publish("server-entry", {
         "server": server.id, "version": 2, "keys": ours, "brokers": ["mqtts://broker.example:8883", "mqtts://[::1]:8883"],
-        "ca": ["-----BEGIN CERTIFICATE-----\n"], "pins": ["bc" * 32], "from": 0, "until": 2**53 - 1,
+        "ca": ["-----BEGIN CERTIFICATE-----\n"], "pins": ["bc" * 32], "from": 0, "until": 253402300799999,
     })  # fmt: skip
     yield root.publish("operator", {"operator": "anne", "key": b64(gateway.sign_public), "since": 1})
     listed = [{"device": "cuff-1", "driver": "omron-hbp9030", "station": "room-12", "proposal": "de" * 32}]

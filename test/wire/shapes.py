@@ -6,6 +6,7 @@ import re
 
 P = 2**255 - 19
 BIG = 2**53 - 1
+YEAR_9999 = 253402300799999
 # WIRE 2.3, besides 0, 1 and p - 1.
 SMALL = {
     "ed25519": (
@@ -195,12 +196,25 @@ free = at_most(128)
 pem = at_most(8192)
 NOTES = ("unattributed", "unguarded-frame", "time-unsynced", "implausible", "claimed-late", "experimental-driver")
 broker = text(r"(?=.{1,255}\Z)mqtts://([a-z0-9.-]+|\[[0-9a-f:]+\]):\d{1,5}")
+wall = integer(0, YEAR_9999)
 time = shape(
-    wall=integer(), source=one_of("ntp", "rtc", "saved", "none"), uncertainty=or_null(integer()), boot=hexes(16),
+    wall=wall, source=one_of("ntp", "rtc", "saved", "none"), uncertainty=or_null(integer()), boot=hexes(16),
     mono=integer(),
 )  # fmt: skip
 place = shape(epoch=hexes(8), seq=integer(), head=hexes(32))
 answer = shape(epoch=hexes(8), seq=integer(), head=hexes(32), holes=holes)
+
+
+def each_epoch_once(one):
+    """WIRE 7.1."""
+
+    def check(value):
+        array(one, 64)(value)
+        need(len({item["epoch"] for item in value}) == len(value))
+
+    return check
+
+
 versions = shape(binding=integer(), serverEntry=integer(), devices=integer(), revocations=integer())
 
 EVENTS = {
@@ -209,10 +223,10 @@ EVENTS = {
     "device-removed": shape(device=name),
     "reading-claimed": shape(epoch=hexes(8), seq=integer(1), band=band, scannedMono=integer()),
     "lost": lost,
-    "server-unpinned": shape(fingerprint=hexes(32), since=integer(), count=integer(1)),
+    "server-unpinned": shape(fingerprint=hexes(32), since=wall, count=integer(1)),
     "intake-near-full": shape(used=integer(), quota=integer()),
     "intake-refused": shape(used=integer(), quota=integer()),
-    "clock-anchored": shape(boot=hexes(16), mono=integer(), wall=integer()),
+    "clock-anchored": shape(boot=hexes(16), mono=integer(), wall=wall),
 }  # fmt: skip
 
 PARTIES = {"iss": ident, "kid": hexes(8), "aud": ident, "akid": hexes(8)}
@@ -231,11 +245,21 @@ def event(value):
     EVENTS[value["event"]](value["detail"])
 
 
+def reading(**members):
+    """WIRE 6.3: what is attributed is not noted to be unattributed."""
+
+    def check(value):
+        shape(**members)(value)
+        need("attribution" not in value or "unattributed" not in value["notes"])
+
+    return check
+
+
 bodies = {
     "parties": parties,
     "pem": pem,
     "epoch-open": shape(**CHAIN, before=or_null(place), why=one_of("start", "first", "repair"), software=free),
-    "reading": shape(
+    "reading": reading(
         **CHAIN, device=name, station=name, driver=shape(id=name, revision=integer(1), hash=hexes(32)),
         link=shape(kind=one_of("serial", "ble", "tcp"), check=name, bonded_=boolean, encrypted_=boolean),
         raw=text("([0-9a-f]{2}){1,4096}"), values=values,
@@ -246,26 +270,26 @@ bodies = {
     "event": event,
     "result": shape(**CHAIN, intent=hexes(16), outcome=one_of("done", "failed", "interrupted"), detail=result_detail),
     "hello": shape(
-        **PARTIES, nonce=hexes(16), boot=hexes(16), epochs=array(place, 64), token=integer(), software=free,
+        **PARTIES, nonce=hexes(16), boot=hexes(16), epochs=each_epoch_once(place), token=integer(), software=free,
         drivers=hexes(32), clock=time, versions=versions,
     ),
     "welcome": shape(
-        **PARTIES, nonce=hexes(16), serverNonce=hexes(16), epochs=array(answer, 64), status=one_of("ok", "hold"),
-        token=integer(1), time=integer(), minVersion=free, versions=versions,
+        **PARTIES, nonce=hexes(16), serverNonce=hexes(16), epochs=each_epoch_once(answer), status=one_of("ok", "hold"),
+        token=integer(1), time=wall, minVersion=free, versions=versions,
     ),
     "ready": shape(**PARTIES, serverNonce=hexes(16), token=integer(1), seen=hexes(32)),
-    "receipt": shape(**PARTIES, epoch=hexes(8), seq=integer(1), head=hexes(32), holes=holes, time=integer()),
+    "receipt": shape(**PARTIES, epoch=hexes(8), seq=integer(1), head=hexes(32), holes=holes, time=wall),
     "binding": shape(
         kid=hexes(8), gateway=ident, server=ident, version=integer(1), site=name,
-        keys=shape(sign=key("ed25519"), box=key("x25519"), tls=hexes(32)), since=integer(),
+        keys=shape(sign=key("ed25519"), box=key("x25519"), tls=hexes(32)), since=wall,
     ),
     "server-entry": shape(
         kid=hexes(8), server=ident, version=integer(1),
         keys=shape(box=key("x25519"), receipt=key("ed25519"), command=key("ed25519")),
         brokers=array(broker, 8, 1), ca=array(pem, 4, 1), pins=array(hexes(32), 8, 1),
-        **{"from": integer()}, until=integer(),
+        **{"from": wall}, until=wall,
     ),
-    "operator": shape(kid=hexes(8), operator=name, key=key("ed25519"), since=integer()),
+    "operator": shape(kid=hexes(8), operator=name, key=key("ed25519"), since=wall),
     "device-list": shape(
         kid=hexes(8), gateway=ident, version=integer(1), before=or_null(hexes(32)),
         devices=distinct(
@@ -274,6 +298,6 @@ bodies = {
     ),
     "request": shape(
         gateway=ident, kid=hexes(8), keys=shape(sign=key("ed25519"), box=key("x25519")), csr=pem,
-        hardware=free, software=free, made=integer(),
+        hardware=free, software=free, made=wall,
     ),
 }  # fmt: skip
