@@ -8,4 +8,6 @@ export default {
     '\\.ts$': ['@swc/jest', { jsc: { target: 'es2024', parser: { syntax: 'typescript' } } }],
   },
   testTimeout: 30_000,
+  // jest would leave one of two cores idle
+  maxWorkers: 2,
 }

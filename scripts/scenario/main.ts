@@ -18,7 +18,7 @@ import {
   tellCommands,
   tellReadings,
 } from './story.ts'
-import { bold, dim, green, red, tell } from './table.ts'
+import { bold, dim, green, red, tableHead, tell } from './table.ts'
 
 /** The object of `--json`, documented in docs/CLI.md. */
 function summary(site: Site, misses: Misses) {
@@ -57,10 +57,19 @@ const signalled = (): Promise<void> =>
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
   })
 
+function options(): { once?: boolean; json?: boolean; keep?: boolean } {
+  const known = { once: { type: 'boolean' }, json: { type: 'boolean' }, keep: { type: 'boolean' } } as const
+  try {
+    return parseArgs({ options: known }).values
+  } catch (error) {
+    tell(`vitalgate: error: ${error instanceof Error ? error.message : String(error)}`)
+    tell('vitalgate: hint: scripts/demo --help')
+    process.exit(2)
+  }
+}
+
 async function run(): Promise<number> {
-  const { values } = parseArgs({
-    options: { once: { type: 'boolean' }, json: { type: 'boolean' }, keep: { type: 'boolean' } },
-  })
+  const values = options()
   const folder = mkdtempSync(join(tmpdir(), 'vitalgate-demo-'))
   const misses: Misses = []
   const interrupted = signalled()
@@ -75,7 +84,8 @@ async function run(): Promise<number> {
   const scripts = fileURLToPath(new URL('..', import.meta.url))
   try {
     const ends = await furnish(site)
-    tellCommands(site, scripts)
+    if (values.once !== true || values.keep === true) tellCommands(site, scripts)
+    tell(tableHead())
     const telling = tellReadings(site)
     const story = async (): Promise<void> => {
       await morningRound(site, ends, misses)

@@ -7,7 +7,7 @@ import * as attacks from './attacks.ts'
 import { type Expected, isExpected, newcomerReading, roundReadings } from './expected.ts'
 import { type, until } from './program.ts'
 import { capture, idleBox, type Site, siteBox } from './site.ts'
-import { bold, dim, green, red, tableHead, tableLine, tell } from './table.ts'
+import { bold, dim, green, red, tableLine, tell } from './table.ts'
 
 /** What came out differently than it should. Empty is what everybody hopes for. */
 export type Misses = string[]
@@ -265,5 +265,4 @@ export function tellCommands(site: Site, scripts: string): void {
   tell(`  ${join(scripts, 'vitalgate-receiver')} --state ${site.receiver} readings list`)
   tell(`  ${join(scripts, 'vitalgate-receiver')} --state ${site.receiver} flags list`)
   tell()
-  tell(tableHead())
 }
