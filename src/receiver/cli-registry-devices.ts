@@ -36,7 +36,10 @@ async function accept(prefix: string, device: string, command: Command): Promise
   const actor = actorOf(by)
   if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(device)) throw usage(`${device} is no device name`)
   if (proposal !== undefined && !/^[0-9a-f]{8,64}$/.test(proposal)) {
-    throw usage(`${proposal} is no proposal`, 'name it by 8 hex digits or more, as registry devices list shows')
+    throw usage(
+      `${proposal} is no proposal`,
+      'name it by 8 hex digits or more, as registry devices list shows',
+    )
   }
   await withRegistry(command, ({ state, registry, store, json }) => {
     const gateway = resolveGateway(registry, prefix)

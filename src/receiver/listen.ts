@@ -79,7 +79,8 @@ const tlsOptions = ({ host, tls }: Remote): ConnectionOptions & { noDelay: boole
 function connectTo(settings: ListenSettings): MqttClient {
   const { broker } = settings
   return typeof broker === 'function'
-    ? new MqttClient(broker as () => MqttStream, sessionOptions(settings))
+    ? // the longest that the broker takes: who waits for the database is not dead
+      new MqttClient(broker as () => MqttStream, { ...sessionOptions(settings), keepalive: 600 })
     : connect(broker.url, Object.assign(sessionOptions(settings), tlsOptions(broker)))
 }
 

@@ -100,7 +100,13 @@ export function releaseDevice(
   now: number = Date.now(),
   accepted?: { driver: string; station: string },
 ): number {
-  const cells = [gateway, device, accepted?.driver ?? null, accepted?.driver ?? null, accepted?.station ?? null]
+  const cells = [
+    gateway,
+    device,
+    accepted?.driver ?? null,
+    accepted?.driver ?? null,
+    accepted?.station ?? null,
+  ]
   const theirs = `readings.gateway = ? AND readings.device = ? AND (? IS NULL OR (driver = ? AND station = ?))`
   return store.write(() => {
     const waiting = store.all<{ id: number } & Spot>(

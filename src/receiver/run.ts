@@ -120,20 +120,16 @@ export async function runReceiver(options: RunOptions): Promise<void> {
       registry.facts.broker === 'embedded'
         ? await startEmbedded(state, store, registry, log, broken.reject)
         : undefined
+    broker?.failed.catch(broken.reject)
     try {
       const port = broker?.port ?? null
       const listener = startListening(state, store, registry, broker, log)
       try {
         // the embedded broker is there or nothing works; another may be away for days
-        if (broker !== undefined) await Promise.race([listener.listening, ending.asked])
+        if (broker !== undefined) await Promise.race([listener.listening, ending.asked, broken.promise])
         tellReady(registry, port)
         options.onReady?.(port)
-        await Promise.race([
-          ending.asked,
-          listener.failed,
-          broken.promise,
-          ...(broker ? [broker.failed] : []),
-        ])
+        await Promise.race([ending.asked, listener.failed, broken.promise])
         notify('STOPPING=1')
       } finally {
         await listener.stop()

@@ -49,11 +49,7 @@ function unregistered(body: ReadingBody, accepted: AcceptedDevice | undefined): 
 }
 
 /** Judges a reading by itself. Honest traffic of an accepted device never gets a flag. */
-export function judge(
-  body: ReadingBody,
-  accepted: AcceptedDevice | undefined,
-  received: number,
-): Judgement {
+export function judge(body: ReadingBody, accepted: AcceptedDevice | undefined, received: number): Judgement {
   const notes = notesOf(body, received)
   const why = unregistered(body, accepted)
   if (why !== undefined)

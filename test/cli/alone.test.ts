@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from '@jest/globals'
@@ -8,7 +8,7 @@ import { run } from './transcript.ts'
 const folder = mkdtempSync(join(tmpdir(), 'vitalgate-cli-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 const state = join(folder, 'state')
-mkdirSync(state)
+mkdirSync(state, { mode: 0o700 })
 
 test('no daemon: exit 10 and how to start it', async () => {
   const { code, out, err } = await run(['status', '--state', state])
@@ -92,6 +92,37 @@ test('config check lists every problem of configuration and devices, exit 78', a
   rmSync(join(state, 'devices.toml'))
   const fine = await run(['config', 'check', '--state', state])
   expect([fine.code, fine.out]).toEqual([0, 'configuration, devices and identity are in order\n'])
+})
+
+test('a state folder that others may enter is refused by start-up and by config check alike, exit 13', async () => {
+  chmodSync(state, 0o711)
+  const config = join(folder, 'socket.toml')
+  writeFileSync(config, `control.socket = "${join(folder, 'c.sock')}"\n`)
+  try {
+    const all = await Promise.all([
+      run(['config', 'check', '--state', state, '--config', config]),
+      run(['run', '--state', state, '--config', config]),
+    ])
+    for (const { code, err } of all) {
+      expect(code).toBe(13)
+      expect(err).toContain(`vitalgate: hint: type: chmod 700 ${state}`)
+    }
+  } finally {
+    chmodSync(state, 0o700)
+  }
+})
+
+test('what a file says cannot speak to the terminal of whoever looks at it', async () => {
+  const evil = '\u001b[2K\u009b1A\u202e'
+  const path = join(folder, 'evil.jsonl')
+  const header = { capture: 1, driver: evil, options: {}, link: 'serial', when: '2026-01-15' }
+  writeFileSync(path, `${JSON.stringify({ ...header, source: evil, note: evil })}\n`)
+  const shown = await run(['capture', 'show', path])
+  expect([shown.code, shown.out]).toEqual([0, expect.stringContaining('note: ?[2K?1A?\n')])
+  const decoded = await run(['capture', 'decode', path, '--json'])
+  expect(decoded.code).toBe(1)
+  expect(JSON.parse(decoded.err).error.message).toContain('no driver')
+  for (const { out, err } of [shown, decoded]) expect(out + err).not.toMatch(/[^\n\P{Cc}]|\p{Cf}/u)
 })
 
 test('config show gives every setting in force', async () => {

@@ -77,13 +77,76 @@ test('two branches: both kept, each confirmed by its own head, flag FORK once, b
     { seq: 2, verdict: 'accept' },
     { seq: 3, verdict: 'flag' },
     { seq: 3, verdict: 'flag' },
-    { seq: 4, verdict: 'accept' },
+    { seq: 4, verdict: 'flag' },
   ])
   // a row of before the fork may be resent from either side: both heads are told
   const both = confirm(said[0])
   expect(both).toHaveLength(2)
   expect(both).toContainEqual({ seq: 3, head: said[2]!.head, holes: [] })
   expect(both).toContainEqual({ seq: 4, head: after.head, holes: [] })
+})
+
+test('all above a fork is marked on either side, in whatever order it came; below it nothing is', () => {
+  const { epoch, said } = rows(5)
+  epoch.back(said[2]!)
+  const others = [epoch.reading({ raw: 'ff' }), epoch.reading()]
+  confirm(said[0], said[1]!, said[2]!, others[1]!, said[4]!, said[3]!)
+  expect(flagNames()).toEqual([])
+  confirm(others[0]!)
+  expect(flagNames()).toEqual(['FORK'])
+  const verdicts = (condition: string) =>
+    it.store.all<{ verdict: string }>(`SELECT verdict FROM readings WHERE ${condition}`)
+  expect(verdicts('seq < 4').map(one => one.verdict)).toEqual(['accept', 'accept'])
+  expect(verdicts('seq >= 4').map(one => one.verdict)).toEqual(['flag', 'flag', 'flag', 'flag'])
+  confirm(epoch.reading())
+  expect(verdicts('seq = 6').map(one => one.verdict)).toEqual(['flag'])
+  const second = epochOf(gateway, later)
+  confirm(second.open(), second.reading())
+  expect(verdicts(`epoch = '${later}'`).map(one => one.verdict)).toEqual(['accept'])
+})
+
+test('losses that follow each other are one hole; what is found in its midst divides it', () => {
+  const { said } = rows(8)
+  const second = epochOf(gateway, later)
+  const losses = [3, 4, 5, 6, 7].map(seq => () => second.event('lost', lost(said, seq, seq)))
+  const whole = confirm(said[0], said[1]!, said[7]!, second.open(), ...losses.map(tell => tell()))
+  expect(whole).toContainEqual({ seq: 8, head: said[7]!.head, holes: [[3, 7]] })
+  const outstanding = () => it.store.all('SELECT first, top FROM lost WHERE top >= first ORDER BY first')
+  expect(outstanding()).toEqual([{ first: 3, top: 7 }])
+  const end = (...found: Said[]) => confirm(...found).find(one => one.seq === 8)?.holes
+  expect(end(said[4]!)).toEqual([
+    [3, 4],
+    [6, 7],
+  ])
+  // declared once more, in other words: it changes nothing
+  expect(end(second.event('lost', lost(said, 4, 4)), said[7]!)).toEqual([
+    [3, 4],
+    [6, 7],
+  ])
+  expect(end(said[3]!)).toEqual([
+    [3, 3],
+    [6, 7],
+  ])
+  expect(end(said[6]!)).toEqual([
+    [3, 3],
+    [6, 6],
+  ])
+  confirm(said[2]!)
+  expect(end(said[5]!)).toEqual([])
+  expect(outstanding()).toEqual([])
+})
+
+test.each([
+  ['forwards', (all: Said[]) => all],
+  ['backwards', (all: Said[]) => [...all].reverse()],
+])('losses that are told %s come to the same', (_, order) => {
+  const { said } = rows(6)
+  const second = epochOf(gateway, later)
+  const opened = second.open()
+  const told = [3, 4, 5].map(seq => second.event('lost', lost(said, seq, seq)))
+  confirm(said[0], said[1]!, said[5]!, opened, ...order(told))
+  expect(confirm(said[0]).map(one => one.holes)).toContainEqual([[3, 5]])
+  expect(it.store.all('SELECT 1 FROM lost WHERE top >= first')).toHaveLength(1)
 })
 
 test('a declared loss lets the receipt pass with the hole listed, and raises GAP', () => {

@@ -174,9 +174,14 @@ test('list, show and devices speak of what was enrolled', async () => {
   store.close()
   const prefix = gateway.slice(0, 8)
   expect(typed('registry', 'devices', 'list', prefix).out).toBe(
-    'GATEWAY                     DEVICE   DRIVER    STATION  STATE     PROPOSED (UTC)\n' +
-      `${gateway}  scale-1  and-line  room-1   proposed  2026-01-15 09:05\n`,
+    'GATEWAY                     DEVICE   DRIVER    STATION  STATE     PROPOSAL      PROPOSED (UTC)\n' +
+      `${gateway}  scale-1  and-line  room-1   proposed  aaaaaaaaaaaa  2026-01-15 09:05\n`,
   )
+  expect(typed('registry', 'devices', 'accept', prefix, 'scale-1', '--proposal', 'bbbbbbbb')).toMatchObject({
+    code: 1,
+    error: expect.stringContaining('scale-1 was proposed anew as aaaaaaaaaaaa, not bbbbbbbb'),
+  })
+  expect(typed('registry', 'devices', 'accept', prefix, 'scale-1', '--proposal', 'x').code).toBe(2)
   expect(typed('registry', 'devices', 'accept', prefix, 'scale-2')).toMatchObject({
     code: 1,
     error: told(`${gateway} has proposed no device scale-2`, 'it proposed: scale-1'),
@@ -209,6 +214,12 @@ test('list, show and devices speak of what was enrolled', async () => {
 test('a row changed by hand is told, the others are still shown; a file that is no database is told', () => {
   const copy = at('copy')
   cpSync(state, copy, { recursive: true })
+  // a copy is made with the rights of the umask
+  expect(type('--state', copy, 'registry', 'list')).toMatchObject({
+    code: 13,
+    error: expect.stringContaining(`hint: type: chmod 700 ${copy}`),
+  })
+  chmodSync(copy, 0o700)
   const store = openStore(join(copy, 'receiver.db'))
   store.db.exec('DROP TRIGGER statements_stay')
   const [victim] = store.all<{ subject: string }>(

@@ -69,6 +69,21 @@ test('refusals beyond a hundred a day are counted, and leave the samples of mess
   expect(listFlags(it.store, { flag: 'MALFORMED' })).toHaveLength(1)
 })
 
+test('knocking from one address leaves room for others, and for whoever claims the name of a gateway', () => {
+  const knock = (kind: string, claimsEnrolled = false) =>
+    noteRefusal(it.store, { gateway: null, detail: kind, at: morning, kind, claimsEnrolled })
+  const listed = (kind: string) => listFlags(it.store, {}).filter(one => one.detail === kind).length
+  for (let n = 0; n < 50; n++) knock('foreign-certificate 10.0.0.1')
+  knock('foreign-certificate 10.0.0.2')
+  expect([listed('foreign-certificate 10.0.0.1'), listed('foreign-certificate 10.0.0.2')]).toEqual([10, 1])
+  for (let n = 0; n < 200; n++) knock(`foreign-certificate 10.0.1.${n}`)
+  expect(listFlags(it.store, {})).toHaveLength(100)
+  knock('foreign-certificate 10.0.0.1', true)
+  expect(listFlags(it.store, {})).toHaveLength(101)
+  // 251 refusals in all, of which 101 are listed
+  expect(listFlags(it.store, {}).at(-1)?.more).toBe(151)
+})
+
 test('docs/FLAGS.md has a line for every flag, with its outcome, and for every note', () => {
   const page = readFileSync(new URL('../../docs/FLAGS.md', import.meta.url), 'utf8')
   const words = { quarantine: 'quarantine', flag: 'flag', refuse: 'refused', ignore: 'ignored, counted' }

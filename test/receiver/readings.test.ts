@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import type { Fault } from '../../src/base/fault.ts'
 import { listFlags } from '../../src/receiver/flags.ts'
 import { releaseDevice } from '../../src/receiver/readings.ts'
 import { eachReading, listReadings } from '../../src/receiver/readings-list.ts'
-import { type Bench, bench, epochOf, gateway, morning, pressure, time } from './fixture.ts'
+import { type Bench, bench, epochOf, gateway, morning, pressure, thrownBy, time } from './fixture.ts'
 
 let it: Bench
 let epoch: ReturnType<typeof epochOf>
@@ -75,6 +76,32 @@ test('release: after acceptance the waiting readings are accepted, by a named ac
   expect(releaseDevice(it.store, gateway.id, 'cuff-2', 'operator')).toBe(0)
 })
 
+test('one flag stands for all readings of a device, driver and station until somebody acts', () => {
+  const send = (...all: object[]) => it.receive(all.map(members => epoch.reading(members).message))
+  const raised = () => listFlags(it.store, { flag: 'DEVICE_UNREGISTERED' })
+  send({ device: 'cuff-2' }, { device: 'cuff-2' }, { device: 'cuff-2', station: 'room-13' })
+  expect(raised().map(one => one.reading?.seq)).toEqual([2, 4])
+  expect(raised().at(-1)?.more).toBe(1)
+  expect(listReadings(it.store, { verdict: 'quarantine' }).map(one => one.flags)).toEqual([
+    ['DEVICE_UNREGISTERED'],
+    ['DEVICE_UNREGISTERED'],
+    ['DEVICE_UNREGISTERED'],
+  ])
+  const accepted = { driver: pressure.driver.id, station: 'room-12' }
+  expect(releaseDevice(it.store, gateway.id, 'cuff-2', 'operator', morning, accepted)).toBe(2)
+  expect(raised().map(one => one.state)).toEqual(['released', 'open'])
+  expect(listReadings(it.store, {}).map(one => [one.seq, one.flags])).toEqual([
+    [2, []],
+    [3, []],
+  ])
+  send({ device: 'cuff-2' }, { device: 'cuff-2' })
+  expect(raised().map(one => [one.reading?.seq, one.state])).toEqual([
+    [2, 'released'],
+    [4, 'open'],
+    [5, 'open'],
+  ])
+})
+
 test('release keeps to the driver and the station that were accepted', () => {
   it.receive([epoch.reading({ device: 'cuff-2' }).message])
   const accepted = { driver: pressure.driver.id, station: 'room-13' }
@@ -115,6 +142,36 @@ test.each([
   expect(listReadings(it.store, {})).toMatchObject([{ band: 'BAND-0007', notes: ['claimed-late'] }])
 })
 
+test('a claim sets a band only where none was signed, whatever notes were', () => {
+  const signed = epoch.reading({ notes: ['claimed-late'] })
+  it.receive([signed, claim(2, 'BAND-0007', 2000)].map(one => one.message))
+  expect(listReadings(it.store, {})).toMatchObject([{ band: 'BAND-0001', notes: ['claimed-late'] }])
+  expect(it.store.get('SELECT band, claimed FROM readings')).toEqual({ band: 'BAND-0001', claimed: null })
+})
+
+test('a claim whose scan was long after, or that is of another boot, stands in no way', () => {
+  const elsewhere = epoch.event(
+    'reading-claimed',
+    { epoch: 'e1e1e1e1e1e1e1e1', seq: 2, band: 'BAND-0006', scannedMono: 1500 },
+    { time: { ...time(1500), boot: 'c'.repeat(32) } },
+  )
+  const sent = [elsewhere, claim(2, 'BAND-0007', 1000 + 600_001), claim(2, 'BAND-0008', 1000 + 600_000)]
+  epoch = epochOf(gateway, 'e1e1e1e1e1e1e1e1')
+  epoch.open()
+  it.receive([epoch.say('reading', nobodys), ...sent].map(one => one.message))
+  expect(listReadings(it.store, {})).toMatchObject([{ band: 'BAND-0008', notes: ['claimed-late'] }])
+  expect(listReadings(it.store, { band: 'BAND-0008' })).toHaveLength(1)
+})
+
+test('the first claim is the first in the chain, though a later one tells an earlier scan', () => {
+  it.receive(
+    [epoch.say('reading', nobodys), claim(2, 'BAND-0007', 3000), claim(2, 'BAND-0008', 2000)].map(
+      one => one.message,
+    ),
+  )
+  expect(listReadings(it.store, {})).toMatchObject([{ band: 'BAND-0007' }])
+})
+
 test('nothing claims a reading that has its band, or one of another boot', () => {
   const attributed = epoch.reading()
   const elsewhere = epoch.say('reading', { ...nobodys, time: { ...time(), boot: 'c'.repeat(32) } })
@@ -135,3 +192,31 @@ test('when the clock became good, earlier times of that boot are told by it; wha
   ])
   expect(it.store.get('SELECT wall FROM readings')).toEqual({ wall: 86_400_000 })
 })
+
+test('an anchor that leads out of the calendar changes no time', () => {
+  const unsure = epoch.reading({ time: { ...time(0, 'none'), wall: 86_400_000 } })
+  const anchor = epoch.event('clock-anchored', {
+    boot: 'b'.repeat(32),
+    mono: Number.MAX_SAFE_INTEGER,
+    wall: 0,
+  })
+  it.receive([unsure.message, anchor.message])
+  expect(listReadings(it.store, {})).toMatchObject([{ time: '1970-01-02T00:00:00.000Z' }])
+})
+
+test.each(['wall = 9000000000000000', "quantities = '{'", "notes = 'x'"])(
+  'a row that cannot be shown (%s) stops neither list nor export, and is told',
+  damage => {
+    it.receive([epoch.reading().message, epoch.reading().message, epoch.reading().message])
+    it.store.run(`UPDATE readings SET ${damage} WHERE seq = 3`)
+    const told: Fault[] = []
+    const seqs = listReadings(it.store, {}, fault => told.push(fault)).map(one => one.seq)
+    expect([seqs, told.map(one => one.message)]).toEqual([[2, 4], ['1 readings cannot be shown, in rows 2']])
+    const exported: number[] = []
+    const walk = () => {
+      for (const one of eachReading(it.store, {})) exported.push(one.seq)
+    }
+    expect(thrownBy(walk)).toBe('store.damaged')
+    expect(exported).toEqual([2, 4])
+  },
+)

@@ -5,7 +5,18 @@ import { nextHead } from '../../src/wire/chain.ts'
 import { pack, unpack } from '../../src/wire/envelope.ts'
 import { signingKey } from '../../src/wire/keys.ts'
 import { signAndSeal } from '../../src/wire/message.ts'
-import { type Bench, bench, epochOf, gateway, pressure, receipts, server, time, to } from './fixture.ts'
+import {
+  type Bench,
+  bench,
+  epochOf,
+  gateway,
+  morning,
+  pressure,
+  receipts,
+  server,
+  time,
+  to,
+} from './fixture.ts'
 import { opening, place, up } from './receive-fixture.ts'
 
 let it: Bench
@@ -42,6 +53,7 @@ test.each([
   ['time-unsynced', { time: time(1000, 'none') }],
   ['time-unsynced', { time: { ...time(), source: 'saved' } }],
   ['time-unsynced', { time: { ...time(), uncertainty: null } }],
+  ['time-unsynced', { time: { ...time(), wall: morning + 86_400_001 } }],
   ['implausible', { values: { systolic: { n: 999, s: 0, u: 'mm[Hg]' } } }],
   ['experimental-driver', { notes: ['experimental-driver'] }],
 ])('note %s, and the reading is accepted', (note, members) => {
@@ -51,6 +63,14 @@ test.each([
   it.receive([epoch.open().message, epoch.say('reading', said).message])
   expect(readings()).toEqual([{ verdict: 'accept', notes: JSON.stringify([note]) }])
   expect(flagged()).toEqual([])
+})
+
+test('a clock that is a day ahead is in order yet, and a reading that comes late as well', () => {
+  const epoch = epochOf(gateway, place.epoch)
+  const walls = [morning + 86_400_000, morning - 30 * 86_400_000]
+  const said = walls.map(wall => epoch.reading.bind(null, { time: { ...time(), wall } }))
+  it.receive([epoch.open().message, ...said.map(say => say().message)])
+  expect(readings().map(one => one.notes)).toEqual(['[]', '[]'])
 })
 
 test('a reading of a device that was not accepted: custody and a receipt, but quarantine', () => {

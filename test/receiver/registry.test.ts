@@ -227,6 +227,39 @@ test('a device list by a stranger, or one that does not follow the last, is not 
   expect(other.device(gateway, 'evil')).toBeUndefined()
 })
 
+test('what was proposed anew since it was looked at is not accepted', () => {
+  enter(binding())
+  recordProposal(store.db, proposal('scale-1', '1'))
+  recordProposal(store.db, proposal('scale-1', '2', 'room-2'))
+  const wanted = (hash: string) => ({ gateway, device: 'scale-1', proposal: hash, actor: 'anna', now })
+  expect(() => acceptDevice(state, store, registry, wanted('1'.repeat(8)))).toThrow(
+    expect.objectContaining({ code: 'device.changed', hint: expect.stringContaining('devices list') }),
+  )
+  expect(registry.device(gateway, 'scale-1')).toBeUndefined()
+  expect(acceptDevice(state, store, registry, wanted('2'.repeat(8)))).toMatchObject({ already: false })
+})
+
+test('a server entry that is not believed ends nothing: the last one holds, and it is told', () => {
+  const entry = registry.entry()
+  expect(registry.versions(gateway).serverEntry).toBe(1)
+  const { kid: _, ...members } = entry
+  const forged = signRegistry(
+    'server-entry',
+    { ...members, version: 2 },
+    signingKey(makePair('ed25519').secret),
+  )
+  enter(forged, 2, entry.server)
+  expect(registry.versions(gateway).serverEntry).toBe(1)
+  expect(registry.entry()).toEqual(entry)
+  expect(registry.damage()).toMatchObject([{ code: 'store.damaged' }])
+  // started anew it believes none: it goes on taking, and enrols nobody
+  const other = openRegistry(state, store.db)
+  expect(other.versions(gateway).serverEntry).toBe(0)
+  expect(() => other.entry()).toThrow(expect.objectContaining({ code: 'store.damaged' }))
+  enter(signRegistry('server-entry', { ...members, version: 3 }, root), 3, entry.server)
+  expect(other.versions(gateway).serverEntry).toBe(3)
+})
+
 test('the operator key counts because the root signed it', () => {
   const statement = registry.statement('operator', 'operator')!
   const body = verifyRegistry('operator', statement, verifyKey(root.publicKey))

@@ -1,39 +1,17 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { hex, sha256 } from '../../src/base/bytes.ts'
 import { takeLost, takeRow } from '../../src/receiver/chains.ts'
-import type { Outgoing } from '../../src/receiver/receipts.ts'
 import { lastSeen } from '../../src/receiver/session.ts'
-import { verifyKey } from '../../src/wire/keys.ts'
-import { openFrom, signAndSeal } from '../../src/wire/message.ts'
+import { signAndSeal } from '../../src/wire/message.ts'
 import { seenHash } from '../../src/wire/session.ts'
-import { type Bench, bench, epochOf, from, gateway, morning, server, time, to, unchained } from './fixture.ts'
+import { type Bench, bench, epochOf, from, gateway, morning, server, to, unchained } from './fixture.ts'
+import { hello, opened } from './session-fixture.ts'
 
 let it: Bench
 beforeEach(() => {
   it = bench()
 })
 afterEach(() => it.end())
-
-const hello = (nonce: string, members: object = {}) =>
-  unchained(gateway, 'hello', {
-    nonce: nonce.repeat(32),
-    boot: 'b'.repeat(32),
-    epochs: [],
-    token: 0,
-    software: '0.1.0',
-    drivers: 'd'.repeat(64),
-    clock: time(),
-    versions: { binding: 1, serverEntry: 1, devices: 0, revocations: 0 },
-    ...members,
-  })
-
-const opened = ([answer]: readonly Outgoing[]) =>
-  openFrom(answer!.payload, ['welcome'], {
-    iss: server.id,
-    key: verifyKey(server.receipt.publicKey),
-    aud: gateway.id,
-    box: gateway.box,
-  })
 
 test('a hello gets a welcome with its nonce, the time and the versions', () => {
   const { body } = opened(it.receive([hello('a').message]))
@@ -126,14 +104,34 @@ test('a ready that saw this hello and welcome is stored, any other is counted', 
   expect(lastSeen(it.store, gateway.id)).toEqual({ at: morning, software: '0.1.0', ready: morning })
 })
 
-test('old sessions are forgotten, but none of the last day and never the newest', () => {
+test('a place inside of losses that follow each other is answered with the hole up to it', () => {
+  const names = ['e1e1e1e1e1e1e1e1']
+  const heads = [hex(sha256('0')), hex(sha256('1')), hex(sha256('2')), hex(sha256('3'))]
+  const { zero } = epochOf(gateway, names[0]!)
+  heads[0] = zero
+  const chain = { gateway: gateway.id, epoch: names[0]!, kid: gateway.key.kid, received: morning }
+  it.store.write(() => {
+    for (const seq of [1, 2, 3]) {
+      takeLost(
+        it.store,
+        { ...chain, first: seq, last: seq, before: heads[seq - 1]!, after: heads[seq]! },
+        server.id,
+      )
+    }
+  })
+  const epochs = [{ epoch: names[0]!, seq: 2, head: heads[2]! }]
+  expect(opened(it.receive([hello('a', { epochs }).message])).body.epochs).toEqual([
+    { ...epochs[0], holes: [[1, 2]] },
+  ])
+})
+
+test('the newest 64 sessions of a gateway are kept', () => {
   const nonces = Array.from({ length: 70 }, (_, at) => at.toString(16).padStart(2, '0').repeat(16))
   const ask = (nonce: string) => it.receive([hello('a', { nonce }).message])
   for (const nonce of nonces) ask(nonce)
-  expect(it.store.all('SELECT 1 FROM sessions')).toHaveLength(70)
-  it.clock.at += 86_400_001
+  const tokens = it.store.all<{ token: number }>('SELECT token FROM sessions ORDER BY token')
+  expect(tokens.map(one => one.token)).toEqual(Array.from({ length: 64 }, (_, at) => at + 7))
   expect(opened(ask('f'.repeat(32))).body.token).toBe(71)
-  expect(it.store.all('SELECT 1 FROM sessions')).toHaveLength(64)
 })
 
 /** The heads of an epoch of `count` rows, every even one of which was declared lost: head(0) first. */

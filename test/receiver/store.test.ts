@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import Database from 'better-sqlite3'
+import { initialise } from '../../src/receiver/init.ts'
+import { readFacts } from '../../src/receiver/state.ts'
 import { count, counted, dayOf, openStore } from '../../src/receiver/store.ts'
 import { morning, thrownBy } from './fixture.ts'
 
@@ -61,8 +63,45 @@ test('a database of a later version is refused with a hint', () => {
 })
 
 test('a file that is no database is refused as damaged', () => {
-  writeFileSync(path, 'not a database at all, only some text that is long enough to be looked at')
+  writeFileSync(path, 'not a database at all, only some text that is long enough to be looked at', {
+    mode: 0o600,
+  })
   expect(thrownBy(() => openStore(path))).toBe('store.damaged')
+})
+
+test('whatever the umask, only its owner may read the database and what lies beside it', () => {
+  const before = process.umask(0)
+  try {
+    const store = openStore(path)
+    store.write(() => count(store, 'DUPLICATE', null, morning))
+    const modes = readdirSync(folder).map(name => [name, statSync(join(folder, name)).mode & 0o777])
+    expect(modes.sort()).toEqual([
+      ['receiver.db', 0o600],
+      ['receiver.db-shm', 0o600],
+      ['receiver.db-wal', 0o600],
+    ])
+    store.close()
+  } finally {
+    process.umask(before)
+  }
+})
+
+test('a state folder that others may enter is refused, by init and by whatever reads it', async () => {
+  chmodSync(folder, 0o755)
+  expect(thrownBy(() => readFacts(folder))).toBe('permission')
+  const plan = {
+    hosts: ['localhost'],
+    port: 8883,
+    broker: 'embedded',
+    announced: [],
+    operator: 'operator',
+    now: morning,
+  }
+  await expect(initialise(folder, plan, async () => 'correct horse battery')).rejects.toMatchObject({
+    code: 'permission',
+    hint: expect.stringContaining(`chmod 700 ${folder}`),
+  })
+  expect(readdirSync(folder)).toEqual([])
 })
 
 test('a folder that is not there is a fault, not a bug', () => {

@@ -207,16 +207,8 @@ test.each([
   ['receipt', { holes: Array.from({ length: 32 }, (_, at) => [at + 1, at + 1]) }, true],
   ['receipt', { holes: Array.from({ length: 33 }, (_, at) => [at + 1, at + 1]) }, false],
   ['receipt', { seq: 0 }, false],
-  [
-    'hello',
-    { epochs: epochs(64) },
-    true,
-  ],
-  [
-    'hello',
-    { epochs: epochs(65) },
-    false,
-  ],
+  ['hello', { epochs: epochs(64) }, true],
+  ['hello', { epochs: epochs(65) }, false],
   ['hello', { epochs: [...epochs(2), ...epochs(1)] }, false],
   ['welcome', { epochs: epochs(2).map(one => ({ ...one, holes: [] })) }, true],
   ['welcome', { epochs: [...epochs(2), ...epochs(1)].map(one => ({ ...one, holes: [] })) }, false],

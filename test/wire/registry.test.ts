@@ -119,3 +119,15 @@ test('the root does not sign what it would not believe', () => {
   const { kid: _kid, ...members } = registry.operator as { kid: string }
   expect(() => signRegistry('operator', { ...members, extra: 1 } as never, rootKey)).toThrow()
 })
+
+test('nothing that a statement says begins a line or a colour of its own', () => {
+  // 32 characters of a-z and - (WIRE 1.5)
+  const form = publish(forged('binding', registry.binding as object))
+  for (const type of ['binding\nenrolled', '\u001b[31m', '', 'a'.repeat(33)]) {
+    expect(publicForm.safeParse({ ...form, type }).success).toBe(false)
+  }
+  expect(publicForm.safeParse(form).success).toBe(true)
+  expect(() =>
+    verifyRegistry('binding', forged('binding', { ...registry.binding, 'x\nenrolled\u001b[31m': 1 }), known),
+  ).toThrow(expect.objectContaining({ message: expect.stringContaining('x?enrolled?[31m') }))
+})
