@@ -89,7 +89,7 @@ async function linked(answer: (hello: HelloBody) => { epoch: string; seq: number
   const identity = { gateway, keys: { signSeed: seed, box, tlsKey: address.key }, route } as unknown
   const parts: LinkParts = {
     identity: identity as LinkParts['identity'],
-    config: { ...readConfig(undefined), uplinkHeartbeatMs: 50 },
+    config: { ...readConfig(undefined), uplinkHeartbeatMs: 150 },
     outboxPath: join(folder, 'outbox.db'),
     clock: { now: () => moment.wall, mono: () => 5000 },
     moments: { at: () => moment, stop: () => {} },
@@ -109,7 +109,7 @@ const until = async (happened: () => boolean): Promise<void> => {
   while (!happened()) await new Promise(resolve => setTimeout(resolve, 5))
 }
 
-/** The notices of a gateway that consists of this link alone. */
+/** The notices about it of a gateway that consists of this link alone. */
 async function noticesOf({
   link: way,
   identity,
@@ -123,7 +123,8 @@ async function noticesOf({
     link: () => way,
     refused: () => 0,
   } as unknown as Gateway
-  return (await statusOf(gateway)).notices
+  // a machine that is busy may answer one heartbeat only after the next: that is another notice
+  return (await statusOf(gateway)).notices.filter(one => one.includes('does not agree'))
 }
 
 test('a server that names a head that is not ours is told to people, logged once, and forgotten when it agrees', async () => {

@@ -105,10 +105,10 @@ test('a receipt that does not come is asked for, though every heartbeat is answe
       receiptKey: verifyKey(receipt.publicKey),
       box,
       facts: () => ({ boot: clock.boot, software: '0.1.0', drivers: 'ef'.repeat(32), clock, versions }),
-      heartbeatMs: 20,
+      heartbeatMs: 60,
       window: 8,
-      // 400 to 800 ms: some twenty heartbeats
-      overdue: backoff(800, 800),
+      // 600 to 1200 ms: ten heartbeats or more
+      overdue: backoff(1200, 1200),
     },
     broker.address,
     events,
