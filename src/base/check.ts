@@ -60,13 +60,38 @@ function knownAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   return Object.keys(def?.shape ?? def?.innerType?.def?.shape ?? {})
 }
 
+const nouns: Record<string, string> = {
+  string: 'a text in quotes',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a table of names',
+  record: 'a table of names',
+}
+
+/** What is wrong in one place, in plain words where zod has its own. */
+function wordsOf(issue: z.core.$ZodIssue, value: unknown): string {
+  if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input')) {
+    return value === undefined ? 'is missing' : `must be ${nouns[issue.expected] ?? issue.expected}`
+  }
+  if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid option')) {
+    return value === undefined ? 'is missing' : `must be one of ${issue.values.map(String).join(', ')}`
+  }
+  return plainWord(issue.message)
+}
+
+/** What the value has at a path; undefined where it has nothing. */
+const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((at, step) => (at as Record<PropertyKey, unknown> | null | undefined)?.[step], value)
+
 /** Everything that is wrong with `value`, in the words of a person; empty when it fits the schema. */
 export function problems(schema: z.ZodType, value: unknown): Problem[] {
   const result = schema.safeParse(value)
   if (result.success) return []
   return result.error.issues.flatMap(issue => {
     if (issue.code !== 'unrecognized_keys') {
-      return [{ path: pathOf(issue.path), problem: plainWord(issue.message) }]
+      return [{ path: pathOf(issue.path), problem: wordsOf(issue, valueAt(value, issue.path)) }]
     }
     const known = knownAt(schema, issue.path)
     return issue.keys.map(key => {

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   constants,
-  existsSync,
   fchmodSync,
   fstatSync,
   fsyncSync,
@@ -179,4 +178,13 @@ export const readTextFile = (path: string, missing: FaultCode = 'file.missing'):
   readWhole(path, false, missing).toString('utf8')
 
 /** Whether there is something at this path. */
-export const isThere = (path: string): boolean => existsSync(path)
+export function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch (error) {
+    // what this user may not look at is there, as far as anybody knows
+    const fault = fileFault(path, error)
+    if (fault.code === 'file.missing') return false
+    throw fault
+  }
+}

@@ -47,6 +47,7 @@ function show(_given: object, command: Command): void {
     ['log.level', found.logLevel],
     ['station.window', span(found.stationWindowMs)],
     ['station.claim', found.stationClaimMs === 0 ? 'off' : span(found.stationClaimMs)],
+    ['station.end', found.stationEndCode],
     ['outbox.quota', mebibytes(found.outboxQuotaBytes)],
     ['outbox.grace', span(found.outboxGraceMs)],
     ['uplink.heartbeat', span(found.uplinkHeartbeatMs)],

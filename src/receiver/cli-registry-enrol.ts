@@ -75,6 +75,12 @@ async function enrolFile(
   const request = await checkRequest(readTextFile(file), file)
   const { gateway } = request.body
   const already = isEnrolled(store, request)
+  const known = registry.gateway(gateway)?.site
+  if (already && known !== options.site) {
+    throw new Fault('registry.known', `${gateway} is enrolled at ${known}, not at ${options.site}`, {
+      hint: `for its bundle again: --site ${known}`,
+    })
+  }
   if (!already) {
     await confirm(request, options)
     const decided = { site: options.site, actor: actorOf(options.by), now: Date.now() }

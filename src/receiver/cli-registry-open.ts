@@ -38,7 +38,7 @@ export async function withRegistry(
 /** The gateway that an id or its beginning (6 characters or more) names. Fault `registry.unknown`. */
 export function resolveGateway(registry: Registry, prefix: string): string {
   if (!/^[a-z2-7]{6,26}$/.test(prefix)) {
-    throw usage(`${prefix} is no gateway id`, 'name it by its first 6 characters or more')
+    throw usage(`${prefix} is no gateway id`, 'name it by its first 6 characters or more; see: registry list')
   }
   const found = registry.gateways().filter(id => id.startsWith(prefix))
   const [only] = found

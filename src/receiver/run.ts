@@ -39,17 +39,30 @@ function refusalDetail({ reason, detail, address, name, fingerprint, count }: Re
 }
 
 /** Stores a refusal; while another process holds the database, a little later. */
-function keepRefusal(store: Store, refusal: Refusal, fail: (error: unknown) => void): void {
-  const gateway = unproven.has(refusal.reason) ? null : refusal.name
+function keepRefusal(
+  store: Store,
+  registry: Registry,
+  refusal: Refusal,
+  fail: (error: unknown) => void,
+): void {
+  const { reason, name, address, at } = refusal
+  const gateway = unproven.has(reason) ? null : name
+  const claimsEnrolled = name !== null && registry.gateway(name) !== undefined
   try {
-    noteRefusal(store, { gateway, detail: refusalDetail(refusal), at: refusal.at })
+    noteRefusal(store, {
+      gateway,
+      detail: refusalDetail(refusal),
+      at,
+      kind: `${reason} ${address}`,
+      claimsEnrolled,
+    })
   } catch (error) {
     if (codeOf(error) !== 'SQLITE_BUSY') {
       fail(error)
       return
     }
     setTimeout(() => {
-      if (store.db.open) keepRefusal(store, refusal, fail)
+      if (store.db.open) keepRefusal(store, registry, refusal, fail)
     }, busyMs)
   }
 }
@@ -71,7 +84,7 @@ function startEmbedded(
     },
     onRefused: refusal => {
       log.warn({ part: 'broker', reason: refusal.reason, fingerprint: refusal.fingerprint }, 'refused')
-      keepRefusal(store, refusal, fail)
+      keepRefusal(store, registry, refusal, fail)
     },
   })
 }

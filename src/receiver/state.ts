@@ -78,6 +78,12 @@ export function readFacts(state: string): Facts {
       hint: 'type: vitalgate-receiver init --host NAME, or name the folder with --state',
     })
   }
+  // written last by init: where the facts are, the database was
+  if (!isThere(paths(state).database)) {
+    throw new Fault('store.damaged', `the database ${paths(state).database} is gone`, {
+      hint: 'restore it from a backup; gateways send again what the backup does not hold',
+    })
+  }
   try {
     return factsForm.parse(JSON.parse(readTextFile(path)))
   } catch (cause) {

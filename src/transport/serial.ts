@@ -94,8 +94,12 @@ function refusal(path: string, cause: unknown): Fault {
     return new Fault('port.refused', `port is in use: ${path}`, { hint, cause })
   }
   if (/no such (file|device)/i.test(reason)) {
-    const hint = 'plug the device in, or look for its path with: vitalgate device scan'
+    const hint = 'plug the device in; the ports that are there: ls /dev/serial/by-path'
     return new Fault('port.missing', `no such port: ${path}`, { hint, cause })
+  }
+  if (/inappropriate ioctl|not a tty/i.test(reason)) {
+    const hint = 'name a port such as /dev/ttyUSB0; those that are there: ls /dev/serial/by-path'
+    return new Fault('port.refused', `this is no serial port: ${path}`, { hint, cause })
   }
   return new Fault('port.refused', `port cannot be opened: ${path}`, { hint: reason, cause })
 }

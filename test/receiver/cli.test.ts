@@ -130,6 +130,8 @@ test('enrol: one box, wrong words, the same again, and a batch in part', async (
     error: '',
     code: 0,
   })
+  const elsewhere = typed('registry', 'enrol', request, '--site', 'elm-house', '--out', at('bundles'))
+  expect(elsewhere.error).toContain(`${one.gateway} is enrolled at oak-house, not at elm-house\n`)
   const content = readFileSync(bundle, 'utf8')
   rmSync(bundle)
   expect(enrol(request, '--json')).toMatchObject({ code: 0, error: '' })
