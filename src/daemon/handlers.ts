@@ -61,6 +61,8 @@ export function handlersOf(gateway: Gateway): Handlers {
       const { already, identity } = acceptBundle(state, bundle, rootWords)
       gateway.identify(identity)
       await gateway.connect()
+      // devices that were added before there was a way to tell of them
+      if (!already) for (const device of readDevices(state, check)) await tell(proposal(device))
       const { binding, entry, server } = identity.route
       return {
         already,
@@ -88,10 +90,9 @@ export function handlersOf(gateway: Gateway): Handlers {
     devices: async () => readDevices(state, check),
     async addDevice(given) {
       const { already, device } = addDevice(state, given, check)
-      if (!already) {
-        stations.add(device)
-        await tell(proposal(device))
-      }
+      if (!already) stations.add(device)
+      // told again where it is there already: the power may have gone between the two the first time
+      await tell(proposal(device))
       return { already, device }
     },
     async removeDevice({ id }) {
