@@ -19,22 +19,19 @@ export const faultAnswer = z.strictObject({
 })
 export type FaultAnswer = z.infer<typeof faultAnswer>
 
+/** What a device is called, which driver understands it, and where it is. */
+const placed = { id: word, driver: word, port: line, station: word }
+
 /** A device as it was added. An option that was typed is a word; the driver's card tells what it means. */
 const device = z.strictObject({
-  id: word,
-  driver: word,
-  port: line,
-  station: word,
+  ...placed,
   options: z.record(word, z.union([z.boolean(), z.number(), word])),
 })
 export type DeviceBody = z.infer<typeof device>
 
 /** A device as it stands now. `lastReading` is when the last reading was taken. */
 const deviceState = z.strictObject({
-  id: word,
-  driver: word,
-  port: line,
-  station: word,
+  ...placed,
   state: z.enum(['open', 'waiting', 'gone', 'refused']),
   lastReading: moment.nullable(),
   readings: count,

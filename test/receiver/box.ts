@@ -42,3 +42,13 @@ export async function makeBox(change: Partial<Request> = {}) {
   const text = JSON.stringify(publish(statement))
   return { gateway, sign, box, statement, text, words: requestWords(statement, gateway).join(' ') }
 }
+
+/** What `init` is asked to make for a test: an embedded broker on this machine. */
+export const planAt = (now: number) => ({
+  hosts: ['localhost'],
+  port: 8883,
+  broker: 'embedded',
+  announced: [],
+  operator: 'operator',
+  now,
+})

@@ -19,7 +19,7 @@ import { openStore, type Store } from '../../src/receiver/store.ts'
 import { signingKey, verifyKey } from '../../src/wire/keys.ts'
 import { bundleForm, verifyRegistry } from '../../src/wire/registry.ts'
 import { publish, signStatement, unpublish } from '../../src/wire/statement.ts'
-import { makeBox, signingRequest } from './box.ts'
+import { makeBox, planAt, signingRequest } from './box.ts'
 
 const state = mkdtempSync(join(tmpdir(), 'vitalgate-enrol-'))
 const now = Date.now()
@@ -29,15 +29,7 @@ let signers: Signers
 
 beforeAll(async () => {
   const passphrase = 'correct horse battery'
-  const plan = {
-    hosts: ['localhost'],
-    port: 8883,
-    broker: 'embedded',
-    announced: [],
-    operator: 'operator',
-    now,
-  }
-  await initialise(state, plan, async () => passphrase)
+  await initialise(state, planAt(now), async () => passphrase)
   store = openStore(paths(state).database)
   registry = openRegistry(state, store.db)
   signers = {

@@ -3,7 +3,7 @@ import { pack, seal } from '../../src/wire/envelope.ts'
 import { boxPublic } from '../../src/wire/keys.ts'
 import { signStatement } from '../../src/wire/statement.ts'
 import { topics } from '../../src/wire/topics.ts'
-import { epochOf, gateway, holder, server } from './fixture.ts'
+import { type Bench, epochOf, gateway, holder, server } from './fixture.ts'
 
 export const up = (who = gateway) => topics(server.id, who.id).up
 export const place = { epoch: 'e1e1e1e1e1e1e1e1', seq: 1 }
@@ -32,3 +32,7 @@ export const message = (
 
 export const opening = () => epochOf(gateway, place.epoch).open()
 export const stranger = holder(0x30)
+
+/** Every act about a flag, in order. */
+export const acts = ({ store }: Bench) =>
+  store.all<{ flag: string; gateway: string | null; act: string }>('SELECT act, flag, gateway FROM flag_acts')

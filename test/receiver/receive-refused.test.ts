@@ -6,7 +6,7 @@ import { type Message, policy } from '../../src/receiver/verify.ts'
 import { boxKey } from '../../src/wire/keys.ts'
 import { topics } from '../../src/wire/topics.ts'
 import { type Bench, bench, epochOf, gateway, holder, other, pressure, receipts, time } from './fixture.ts'
-import { body, message, opening, place, stranger, up } from './receive-fixture.ts'
+import { acts, body, message, opening, place, stranger, up } from './receive-fixture.ts'
 
 let it: Bench
 beforeEach(() => {
@@ -14,10 +14,7 @@ beforeEach(() => {
 })
 afterEach(() => it.end())
 
-const flagged = () =>
-  it.store.all<{ flag: string; gateway: string | null; act: string }>(
-    'SELECT act, flag, gateway FROM flag_acts',
-  )
+const flagged = () => acts(it)
 const readings = () => it.store.all('SELECT verdict FROM readings')
 const sampled = () => it.store.all<{ flag: string }>('SELECT flag FROM quarantine').map(one => one.flag)
 

@@ -17,7 +17,7 @@ import {
   time,
   to,
 } from './fixture.ts'
-import { opening, place, up } from './receive-fixture.ts'
+import { acts, opening, place, up } from './receive-fixture.ts'
 
 let it: Bench
 beforeEach(() => {
@@ -25,10 +25,7 @@ beforeEach(() => {
 })
 afterEach(() => it.end())
 
-const flagged = () =>
-  it.store.all<{ flag: string; gateway: string | null; act: string }>(
-    'SELECT act, flag, gateway FROM flag_acts',
-  )
+const flagged = () => acts(it)
 const readings = () =>
   it.store.all<{ verdict: string; notes: string }>('SELECT verdict, notes FROM readings ORDER BY id')
 test('an honest reading is accepted with its notes and digits, and no flag', () => {

@@ -12,7 +12,7 @@ import { openStore, type Store } from '../../src/receiver/store.ts'
 import { makePair, type SigningKey, signingKey, verifyKey } from '../../src/wire/keys.ts'
 import { type Binding, signRegistry, verifyRegistry } from '../../src/wire/registry.ts'
 import { type Statement, statementHash } from '../../src/wire/statement.ts'
-import { makeBox } from './box.ts'
+import { makeBox, planAt } from './box.ts'
 
 const state = mkdtempSync(join(tmpdir(), 'vitalgate-registry-'))
 const now = Date.now()
@@ -25,15 +25,7 @@ let gateway: string
 
 beforeAll(async () => {
   const passphrase = 'correct horse battery'
-  const plan = {
-    hosts: ['localhost'],
-    port: 8883,
-    broker: 'embedded',
-    announced: [],
-    operator: 'operator',
-    now,
-  }
-  await initialise(state, plan, async () => passphrase)
+  await initialise(state, planAt(now), async () => passphrase)
   store = openStore(paths(state).database)
   root = readSigner(state, 'root', { passphrase })
   operator = readSigner(state, 'operator', ownLock(state))

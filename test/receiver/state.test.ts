@@ -5,18 +5,10 @@ import { afterAll, expect, test } from '@jest/globals'
 import { isFault } from '../../src/base/fault.ts'
 import { initialise } from '../../src/receiver/init.ts'
 import { paths, readFacts } from '../../src/receiver/state.ts'
+import { planAt } from './box.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'vitalgate-receiver-state-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-const plan = {
-  hosts: ['localhost'],
-  port: 8883,
-  broker: 'embedded',
-  announced: [],
-  operator: 'bench',
-  now: Date.now(),
-}
 
 /** The code of the fault that reading the facts of a folder ends with. */
 function codeOf(state: string): string {
@@ -29,7 +21,7 @@ function codeOf(state: string): string {
 }
 
 test('a database that is gone is damage, never an empty registry', async () => {
-  await initialise(folder, plan, async () => 'a passphrase for the bench')
+  await initialise(folder, planAt(Date.now()), async () => 'a passphrase for the bench')
   expect(readFacts(folder).hosts).toEqual(['localhost'])
   rmSync(paths(folder).database)
   expect(codeOf(folder)).toBe('store.damaged')
