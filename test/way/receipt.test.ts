@@ -42,6 +42,11 @@ async function weigh(count: number): Promise<void> {
   else writer.start(plug.device)
   await until(`${count} readings`, patienceMs, () => taken.length >= goal)
   writer.stop()
+  // what was written last may still be on its way through the port
+  for (let known = -1; known !== taken.length; ) {
+    known = taken.length
+    await new Promise(resolve => setTimeout(resolve, 1000))
+  }
 }
 
 beforeAll(async () => {
