@@ -4,7 +4,7 @@ import { usage } from '../base/output.ts'
 import type { Said } from '../driver/driver.ts'
 import type { Drivers } from '../driver/load.ts'
 import { choiceOf } from '../driver/options.ts'
-import { type Played, play } from '../driver/play.ts'
+import { type Chunk, type Played, play } from '../driver/play.ts'
 import { type Heard, type Outcome, openSession } from '../driver/session.ts'
 import { type Setup, setUp } from '../driver/setup.ts'
 import { shown } from '../reading/quantity.ts'
@@ -39,22 +39,28 @@ export function setupOf(capture: Capture, drivers: Drivers, chosen: Chosen = {})
     const hint = 'name the driver with --driver ID'
     throw new Fault('capture.invalid', 'the capture does not say which driver it is for', { hint })
   }
-  if (header.link !== 'serial') {
-    throw new Fault('capture.invalid', `the capture is of link ${header.link}, driver ${id} of link serial`)
-  }
   const { driver } = drivers.of(id)
   const typed = typedOptions(chosen.option ?? [], driver.options ?? {})
   const recorded = id === header.driver ? header.options : {}
   const code: FaultCode = Object.keys(typed).length > 0 ? 'usage' : 'capture.invalid'
-  return setUp(driver, { ...recorded, ...typed }, `options of driver ${id}`, code)
+  const setup = setUp(driver, { ...recorded, ...typed }, `options of driver ${id}`, code)
+  // A serial device behind a device server is recorded over TCP: the same bytes.
+  const link = 'ble' in setup.link ? 'ble' : 'serial'
+  if ((header.link === 'ble') !== (link === 'ble')) {
+    throw new Fault('capture.invalid', `the capture is of link ${header.link}, driver ${id} of link ${link}`)
+  }
+  return setup
 }
+
+/** What a capture's device sent, as it came. */
+export const chunksOf = ({ lines }: Capture): Chunk[] =>
+  lines
+    .filter(line => line.way === 'in')
+    .map(({ t, bytes, char }) => ({ t, in: bytes, ...(char !== undefined && { char }) }))
 
 /** Plays what a capture's device sent into a new session, at the recorded times. */
 export const decodeCapture = (capture: Capture, setup: Setup): Played =>
-  play(
-    openSession(setup, 0),
-    capture.lines.filter(line => line.way === 'in').map(line => ({ t: line.t, in: line.bytes })),
-  )
+  play(openSession(setup, 0), chunksOf(capture))
 
 const saidRow = (said: Said): object =>
   'scanned' in said
@@ -70,7 +76,11 @@ const heardRow = (heard: Heard): object => {
 }
 
 /** One frame as `decode --frames --json` prints it. */
-export const frameRow = ({ frame, heard }: Outcome): object => ({ frame: hex(frame), ...heardRow(heard) })
+export const frameRow = ({ frame, char, heard }: Outcome): object => ({
+  frame: hex(frame),
+  ...(char !== undefined && { char }),
+  ...heardRow(heard),
+})
 
 /** A frame as `decode --json` prints it: what counts, or the fault; undefined where there is nothing to tell. */
 export function countedRow({ heard, said }: Outcome): object | undefined {

@@ -15,7 +15,11 @@ export interface ReplayOptions {
 /** The speed that the capture's driver uses; 9600 where it names none that is installed. */
 async function usualBaud(capture: Capture): Promise<number> {
   if (capture.header.driver === undefined) return 9600
-  return setupOf(capture, await loadDrivers()).link.serial.baud
+  const { link } = setupOf(capture, await loadDrivers())
+  if ('serial' in link) return link.serial.baud
+  throw new Fault('capture.invalid', 'a capture of a BLE device cannot be played into a port', {
+    hint: 'see what its driver makes of it: vitalgate capture decode',
+  })
 }
 
 /** Resolves when the port is open; otherwise the fault that it tells. */
@@ -23,7 +27,7 @@ const opened = (port: Port, gone: (fault: Fault) => void): Promise<void> =>
   new Promise((resolve, reject) => {
     port.open({
       chunk: () => {},
-      back: resolve,
+      back: () => resolve(),
       gone(fault) {
         reject(fault)
         gone(fault)

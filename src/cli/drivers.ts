@@ -1,16 +1,14 @@
 import { Command } from 'commander'
 import { print, printJson, table } from '../base/output.ts'
+import type { Link } from '../driver/driver.ts'
 import { type Loaded, loadDrivers } from '../driver/load.ts'
+import { eachChoice } from '../driver/options.ts'
 import { setUp } from '../driver/setup.ts'
 
 /** The guard with the options as they stand by themselves, and those that an option brings. */
 function guardsOf({ driver }: Loaded): { usual: string; others: string[] } {
   const usual = setUp(driver, {}).check.name
-  const others = new Set(
-    Object.entries(driver.options ?? {}).flatMap(([name, { choices }]) =>
-      choices.map(choice => setUp(driver, { [name]: choice }).check.name),
-    ),
-  )
+  const others = new Set(eachChoice(driver.options ?? {}).map(options => setUp(driver, options).check.name))
   others.delete(usual)
   return { usual, others: [...others] }
 }
@@ -26,8 +24,9 @@ function driverRow(loaded: Loaded): object {
     revision: driver.revision,
     hash,
     experimental: driver.experimental === true,
-    link: { kind: 'serial', ...link.serial },
-    usb: link.usb ?? [],
+    link: 'ble' in link ? { kind: 'ble', service: link.ble.service } : { kind: 'serial', ...link.serial },
+    usb: (driver.signs ?? []).flatMap(({ usb }) => usb ?? []),
+    signs: driver.signs ?? [],
     guard: usual,
     otherGuards: others,
     kinds: driver.says,
@@ -36,19 +35,26 @@ function driverRow(loaded: Loaded): object {
   }
 }
 
+/** How a device is reached, in a few words: `serial 9600`, `BLE 1810`. */
+const linkText = (link: Link): string =>
+  'ble' in link ? `BLE ${link.ble.service.slice(0, 8)}` : `serial ${link.serial.baud}`
+
 function driverCells(loaded: Loaded): string[] {
   const { id, driver } = loaded
   const { usual, others } = guardsOf(loaded)
   const guard = others.length === 0 ? usual : `${usual} (by option: ${others.join(', ')})`
   const kinds = driver.says.length === 0 ? 'wristbands' : driver.says.join(', ')
-  return [id, `serial ${setUp(driver, {}).link.serial.baud}`, guard, kinds, driver.name]
+  return [id, linkText(setUp(driver, {}).link), guard, kinds, driver.name]
 }
 
 function tellOptions(drivers: readonly Loaded[]): void {
   const rows = drivers.flatMap(({ id, driver }) =>
     Object.entries(driver.options ?? {}).map(([name, option]) => {
-      const others = option.choices.filter(choice => choice !== option.default)
-      return [id, name, String(option.default), others.join(', '), option.tells]
+      const others =
+        'range' in option
+          ? `${option.range[0]} to ${option.range[1]}`
+          : option.choices.filter(choice => choice !== option.default).join(', ')
+      return [id, name, String(option.default), others, option.tells]
     }),
   )
   print(table(['DRIVER', 'OPTION', 'DEFAULT', 'OR', 'MEANING'], rows))

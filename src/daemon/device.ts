@@ -90,6 +90,7 @@ export function listen({ setup, port, clock, after, said }: DeviceParts): Device
       const state = port.state()
       const shown = {
         open: 'open',
+        waiting: 'waiting',
         missing: 'gone',
         refused: 'refused',
         opening: 'waiting',

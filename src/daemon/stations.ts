@@ -69,7 +69,7 @@ export function openStations(parts: StationsParts): Stations {
     }
     return listen({
       setup,
-      port: serialPort(entry.port, setup.link.serial),
+      port: serialPort(entry.port, 'serial' in setup.link ? setup.link.serial : { baud: 9600 }),
       clock,
       after: timers,
       said: (said, frame, mono) => station.hear(origin, said, frame, mono),

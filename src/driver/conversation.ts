@@ -7,6 +7,8 @@ export interface Conversation {
   turn(now: number): (Said | Silent)[]
   /** Hands over a payload that came. What the driver throws passes through, and ends this round. */
   answer(payload: Bytes, now: number): (Said | Silent)[]
+  /** Whether an answer is waited for. */
+  asking(): boolean
   /** Ends this round: what was asked came damaged. */
   giveUp(now: number): void
   /** When `turn` is due. */
@@ -22,12 +24,12 @@ export function converse(
   now: number,
 ): Conversation {
   let round: Generator<Step, void, Bytes> | undefined
-  let due = now
+  let due = everyMs === 0 ? Number.POSITIVE_INFINITY : now
   let sends: Bytes[] = []
 
   const rest = (at: number): void => {
     round = undefined
-    due = at + everyMs
+    due = everyMs === 0 ? Number.POSITIVE_INFINITY : at + everyMs
   }
 
   const follow = (running: Generator<Step, void, Bytes>, payload: Bytes | undefined, at: number) => {
@@ -68,6 +70,7 @@ export function converse(
         throw fault
       }
     },
+    asking: () => round !== undefined,
     giveUp: rest,
     due: () => due,
     sends() {

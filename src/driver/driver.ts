@@ -4,8 +4,10 @@ import type { Quantity } from '../reading/quantity.ts'
 import type { Values } from '../reading/reading.ts'
 import type { Check } from './checks.ts'
 import type { Framing } from './framing.ts'
-import type { OptionTable, Settings } from './options.ts'
+import type { BleLink } from './gatt-link.ts'
+import type { Choice, OptionTable, Settings } from './options.ts'
 import type { Settle } from './settle.ts'
+import type { Steady } from './steady.ts'
 
 /** What can be said: a measurement, or that a wristband was read. */
 export type Said = Measured | Scanned
@@ -17,6 +19,8 @@ export interface Measured {
   deviceTime?: string
   /** An id that the device itself carried in the frame. */
   deviceId?: string
+  /** The device says that it kept this in its memory: it was not measured just now. */
+  stored?: true
 }
 
 /** A wristband was read: the id on it, nothing else. */
@@ -56,12 +60,24 @@ export interface Silent {
 export interface SerialLink {
   serial: { baud: number; stopBits?: 1 | 2; flow?: 'rts-cts' | 'xon-xoff' }
   frame: Framing
-  /** USB ids (`0403:6001`) of adapters built into the device. They propose a driver, they never decide. */
-  usb?: readonly string[]
 }
 
-/** How the gateway reaches a device. */
-export type Link = SerialLink
+/** How the gateway reaches a device: a serial line (also through a device server, over TCP), or BLE. */
+export type Link = SerialLink | BleLink
+
+/**
+ * By what a device is recognised before it says a word: the USB id of an adapter built into it (`10c4:ea60`),
+ * or the beginning of the name that it advertises. A sign proposes a driver and its options; it never decides.
+ */
+export type Sign = ({ usb: string; name?: never } | { name: string; usb?: never }) & {
+  /** Maker and model, for people. */
+  model: string
+  options?: Readonly<Record<string, Choice>>
+}
+
+/** What became of what somebody at a station did, for their ears and eyes (DESIGN 10). */
+export const toldNames = ['scanned', 'attributed', 'unattributed', 'refused'] as const
+export type Told = (typeof toldNames)[number]
 
 /** A member of a card that is fixed, or follows from the options. */
 export type Fixed<V, T extends OptionTable> = V | ((options: Settings<T>) => V)
@@ -77,23 +93,32 @@ export interface Card<T extends OptionTable = OptionTable> {
   /** What a technician can set, each with its closed list of choices. */
   options?: T
   link: Fixed<Link, T>
+  /** By what such a device may be recognised. */
+  signs?: readonly Sign[]
   /** What guards a frame against a flipped bit. `none` is said aloud and noted on every reading. */
   check: Fixed<Check, T>
   /** All kinds it may measure; empty for a scanner of wristbands. */
   says: readonly Kind[]
-  /** Makes a stream of weights one weighing. Without it, each frame that says something counts. */
-  settle?: Fixed<Settle | 'each', T>
+  /**
+   * Makes a stream of weights one weighing (Settle), or a stream of values one measurement (Steady). Without
+   * it, each frame that says something counts.
+   */
+  settle?: Fixed<Settle | Steady | 'each', T>
   /** The same thing said again within so many milliseconds of the last time is a re-send. */
   repeatMs?: Fixed<number, T>
+  /** What is sent to the device (text, one character a byte) so that it tells the staff: a beep, a light. */
+  feedback?: Fixed<Partial<Record<Told, string>>, T>
 }
 
 /**
- * Speaks by itself. `listen` is called once per connection, so what it remembers dies with the
- * connection. The function it gives understands a payload, is silent with a reason, or throws a
- * Fault `frame.…`; it never guesses.
+ * Understands one payload, is silent with a reason, or throws a Fault `frame.…`; it never guesses. `char` is
+ * the BLE characteristic that the payload came from, `2a35`; empty on a serial line.
  */
+export type Understands = (payload: Bytes, char: string) => Said | Silent
+
+/** Speaks by itself. `listen` is called once per connection, so what it remembers dies with the connection. */
 export interface Listens<T extends OptionTable = OptionTable> extends Card<T> {
-  listen(options: Settings<T>): (payload: Bytes) => Said | Silent
+  listen(options: Settings<T>): Understands
   talk?: never
 }
 
@@ -102,13 +127,14 @@ export type Step = { send: Bytes } | 'hear' | Said | Silent
 
 /**
  * Must be asked. The conversation gets no port, clock or log, only payloads: a capture can play it. It is
- * held anew `everyMs` after it ended, and given up when an answer takes longer than `answerMs`.
+ * held anew `everyMs` after it ended (0: never), and given up when an answer takes longer than `answerMs`.
+ * What comes while nothing was asked goes to `listen`, where there is one, and is silent `unasked` otherwise.
  */
 export interface Talks<T extends OptionTable = OptionTable> extends Card<T> {
   talk(options: Settings<T>): Generator<Step, void, Bytes>
-  everyMs: number
+  everyMs: Fixed<number, T>
   answerMs: number
-  listen?: never
+  listen?(options: Settings<T>): Understands
 }
 
 /** A make of device: its card, and how it is understood. */

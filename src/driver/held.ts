@@ -6,8 +6,8 @@ export interface Held {
   /** Whether no further byte fits. */
   full(): boolean
   add(byte: number): void
-  /** The byte at an index, unmasked. */
-  at(index: number): number
+  /** All bytes, unmasked, without taking them: only to be looked at before the next call. */
+  view(): Bytes
   /** Whether the bytes end with this text, one character a byte. */
   endsWith(text: string): boolean
   /** Whether they would, with one more byte. */
@@ -38,7 +38,7 @@ export function hold(limit: number, mask: number): Held {
     add(byte) {
       bytes[length++] = byte
     },
-    at: index => bytes[index]!,
+    view: () => bytes.subarray(0, length),
     endsWith: text => fits(text, text.length),
     wouldEndWith: (text, byte) =>
       text.charCodeAt(text.length - 1) === (byte & mask) && fits(text, text.length - 1),

@@ -4,16 +4,21 @@ export { Fault } from '../base/fault.ts'
 export type { Kind } from '../reading/kinds.ts'
 export { type ForeignUnit, type Quantity, quantity } from '../reading/quantity.ts'
 export type { Values } from '../reading/reading.ts'
-export { type Check, none, parity, sumText } from './checks.ts'
+export { type Check, closing, linkCrc, none, parity, sum8, sumText, xor8 } from './checks.ts'
 export {
   driver,
   type Measured,
   type Said,
   type Scanned,
+  type Sign,
   type Silence,
   type Silent,
   type Step,
+  type Told,
+  type Understands,
 } from './driver.ts'
 export { calendar, fields, malformed, text } from './fields.ts'
 export type { Framing } from './framing.ts'
+export type { BleStep } from './gatt-link.ts'
 export type { Settle } from './settle.ts'
+export type { Steady } from './steady.ts'

@@ -5,6 +5,8 @@ import type { Outcome, Session } from './session.ts'
 export interface Chunk {
   t: number
   in: Bytes
+  /** The BLE characteristic that they came from. */
+  char?: string
 }
 
 /** An outcome and when it came, milliseconds. */
@@ -32,7 +34,7 @@ export function play(session: Session, chunks: Iterable<Chunk>): Played {
       take(due, session.rest(due))
     }
     now = chunk.t
-    take(now, session.hear(chunk.in, now))
+    take(now, session.hear(chunk.in, now, chunk.char))
   }
   take(now, session.end(now))
   return { outcomes, sent }

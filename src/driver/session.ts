@@ -1,4 +1,4 @@
-import type { Bytes } from '../base/bytes.ts'
+import { type Bytes, concat } from '../base/bytes.ts'
 import { type Fault, type FaultCode, isFault } from '../base/fault.ts'
 import { kinds } from '../reading/kinds.ts'
 import { converse } from './conversation.ts'
@@ -7,6 +7,7 @@ import type { Said, Silent } from './driver.ts'
 import { cutterOf } from './framing.ts'
 import { settling, type Weighed } from './settle.ts'
 import type { Setup } from './setup.ts'
+import { steadying } from './steady.ts'
 
 /** A frame that was not understood: the code, and the reason in words without any value of the frame. */
 export interface Failed {
@@ -19,8 +20,10 @@ export type Heard = Said | Silent | Failed
 
 /** One frame's outcome. `said` is what counts after weigh-once and the suppression of repeats, if anything. */
 export interface Outcome {
-  /** The whole frame as received, its ending included. */
+  /** The whole frame as received, its ending included; of a conversation all that was heard for what is said. */
   frame: Bytes
+  /** The BLE characteristic that it came from. */
+  char?: string
   heard: Heard
   said?: Said
 }
@@ -30,8 +33,8 @@ export interface Outcome {
  * in milliseconds that never go back. The daemon, `capture decode` and the replay test use the same one.
  */
 export interface Session {
-  /** Takes bytes as they came. */
-  hear(chunk: Uint8Array, now: number): Outcome[]
+  /** Takes bytes as they came; over BLE each is a value of a characteristic, and whole. */
+  hear(chunk: Uint8Array, now: number, char?: string): Outcome[]
   /** When `rest` wants to be called; undefined while nothing waits. */
   due(): number | undefined
   /** Lets time pass without bytes: half-said frames are given up, questions are asked. */
@@ -41,6 +44,8 @@ export interface Session {
   /** The line was closed: what is half-said is a fault. */
   end(now: number): Outcome[]
 }
+
+const nothing: Bytes = new Uint8Array()
 
 const failed = (fault: Fault): Failed => ({ fault: fault.code, why: fault.message })
 
@@ -74,94 +79,124 @@ function repeating(withinMs: number): (said: Said, now: number) => boolean {
   }
 }
 
+/** Whether a frame counts, by what the card says: each, once for a weighing, or once for a steady stretch. */
+function counting({ settle, repeatMs }: Setup): (heard: Heard, now: number) => boolean {
+  const settles = settle === undefined ? undefined : 'goodMs' in settle ? steadying(settle) : settling(settle)
+  const repeats = repeating(repeatMs)
+  return (heard, now) => {
+    const settled = settles?.(heard as Weighed, now) ?? true
+    if (!('measured' in heard) && !('scanned' in heard)) return false
+    return settled && !repeats(heard, now)
+  }
+}
+
 /** Starts a session at `now`. */
 export function openSession(setup: Setup, now: number): Session {
-  const cutter = cutterOf(setup.link.frame, setup.check.mask)
-  const settles = setup.settle === undefined ? undefined : settling(setup.settle)
-  const repeats = repeating(setup.repeatMs)
-  const { voice } = setup
-  const understand = 'listen' in voice ? voice.listen() : undefined
-  const talk = 'talk' in voice ? converse(voice.talk, voice, now) : undefined
+  const { voice, link, check } = setup
+  const cutter = 'ble' in link ? undefined : cutterOf(link.frame, check.mask)
+  const counts = counting(setup)
+  const understand = voice.listen?.()
+  const talk = voice.talk === undefined ? undefined : converse(voice.talk.begin, voice.talk, now)
+  let answers: Bytes[] = []
   let clock = now
   let lastByte = now
 
-  const counts = (heard: Heard): boolean => {
-    const weighs = settles === undefined ? undefined : settles(heard as Weighed)
-    if (!('measured' in heard) && !('scanned' in heard)) return false
-    return (weighs ?? true) && !repeats(heard, clock)
+  const outcome = (frame: Bytes, heard: Heard, char = ''): Outcome => ({
+    frame,
+    ...(char !== '' && { char }),
+    heard,
+    ...(counts(heard, clock) && { said: heard as Said }),
+  })
+
+  /** What an answer in a conversation means: what is said stands on all that was heard since the last said. */
+  const answered = (frame: Bytes, payload: Bytes): Outcome[] => {
+    answers.push(frame)
+    const all = talk!.answer(payload, clock).map(said => {
+      const whole = 'silent' in said ? frame : concat(...answers)
+      if (!('silent' in said)) answers = []
+      return outcome(whole, kept(said, setup))
+    })
+    if (!talk!.asking()) answers = []
+    return all
   }
 
-  const outcome = (frame: Bytes, heard: Heard): Outcome =>
-    counts(heard) ? { frame, heard, said: heard as Said } : { frame, heard }
-
-  const meaning = (payload: Bytes): Heard[] => {
-    const heard = understand === undefined ? (talk?.answer(payload, clock) ?? []) : [understand(payload)]
-    return heard.map(one => kept(one, setup))
+  const meaning = (frame: Bytes, payload: Bytes, char: string): Outcome[] => {
+    if (talk?.asking() === true) return answered(frame, payload)
+    const heard = understand?.(payload, char) ?? { silent: 'unasked' as const }
+    return [outcome(frame, kept(heard, setup), char)]
   }
 
-  const takePiece = (piece: Piece, outcomes: Outcome[]): void => {
-    const { frame, ending, wrong } = piece
+  const takePiece = ({ frame, ending, wrong }: Piece, outcomes: Outcome[], char = ''): void => {
     if (wrong !== undefined) {
-      outcomes.push(
-        outcome(frame, wrong === 'noise' ? { silent: 'noise' } : { fault: wrong, why: reasons[wrong] }),
-      )
+      const heard: Heard = wrong === 'noise' ? { silent: 'noise' } : { fault: wrong, why: reasons[wrong] }
+      outcomes.push(outcome(frame, heard, char))
       return
     }
     try {
-      const payload = setup.check.open(frame, ending)
-      for (const heard of meaning(payload)) outcomes.push(outcome(frame, heard))
+      outcomes.push(...meaning(frame, check.open(frame, ending), char))
     } catch (error) {
       if (!isFault(error)) throw error
-      outcomes.push(outcome(frame, failed(error)))
+      outcomes.push(outcome(frame, failed(error), char))
+      answers = []
       if (error.code !== 'frame.check') return
       talk?.giveUp(clock)
-      // A frame that carries its length may have begun inside another: cut again from the next byte.
-      if (cutter.slides) takeBytes(frame.subarray(1), outcomes)
+      // A frame that tells its length may have begun inside another: cut again from the next byte.
+      if (cutter?.slides === true) takeBytes(frame.subarray(1), outcomes)
     }
   }
 
   const takeBytes = (bytes: Uint8Array, outcomes: Outcome[]): void => {
     for (const byte of bytes) {
-      for (const piece of cutter.push(byte)) takePiece(piece, outcomes)
+      for (const piece of cutter!.push(byte)) takePiece(piece, outcomes)
     }
   }
 
   const quietDue = (): number | undefined => {
-    const quiet = cutter.quietMs()
+    const quiet = cutter?.quietMs()
     return quiet === undefined ? undefined : lastByte + quiet
+  }
+
+  const giveUpHeld = (outcomes: Outcome[]): void => {
+    const piece = cutter?.rest()
+    if (piece !== undefined) takePiece(piece, outcomes)
   }
 
   const rest = (at: number): Outcome[] => {
     clock = Math.max(clock, at)
     const outcomes: Outcome[] = []
     const quiet = quietDue()
-    if (quiet !== undefined && clock >= quiet) {
-      const piece = cutter.rest()
-      if (piece !== undefined) takePiece(piece, outcomes)
+    if (quiet !== undefined && clock >= quiet) giveUpHeld(outcomes)
+    if (talk?.asking() === false) answers = []
+    // What is said before anything was heard stands on no frame: a card may be silent there, no more.
+    for (const said of talk?.turn(clock) ?? []) {
+      const unfounded = {
+        fault: 'driver.invalid',
+        why: 'it says something before it heard anything',
+      } as const
+      outcomes.push(outcome(nothing, 'silent' in said ? said : unfounded))
     }
-    for (const said of talk?.turn(clock) ?? []) outcomes.push(outcome(new Uint8Array(), kept(said, setup)))
     return outcomes
   }
 
   return {
-    hear(chunk, at) {
+    hear(chunk, at, char) {
       const outcomes = rest(at)
       lastByte = clock
-      takeBytes(chunk, outcomes)
+      if (cutter === undefined) takePiece({ frame: Uint8Array.from(chunk), ending: 0 }, outcomes, char)
+      else takeBytes(chunk, outcomes)
       return outcomes
     },
     due() {
-      const quiet = quietDue()
-      const turn = talk?.due()
-      return quiet === undefined ? turn : turn === undefined ? quiet : Math.min(quiet, turn)
+      const quiet = quietDue() ?? Number.POSITIVE_INFINITY
+      const due = Math.min(quiet, talk?.due() ?? Number.POSITIVE_INFINITY)
+      return due === Number.POSITIVE_INFINITY ? undefined : due
     },
     rest,
     sends: () => talk?.sends() ?? [],
     end(at) {
       clock = Math.max(clock, at)
       const outcomes: Outcome[] = []
-      const piece = cutter.rest()
-      if (piece !== undefined) takePiece(piece, outcomes)
+      giveUpHeld(outcomes)
       return outcomes
     },
   }

@@ -2,14 +2,16 @@ import type { Bytes } from '../base/bytes.ts'
 import type { FaultCode } from '../base/fault.ts'
 import type { Kind } from '../reading/kinds.ts'
 import type { Check } from './checks.ts'
-import type { Driver, Fixed, Link, Said, Silent, Step } from './driver.ts'
+import type { Driver, Fixed, Link, Step, Told, Understands } from './driver.ts'
 import { type OptionTable, type Settings, settingsOf } from './options.ts'
 import type { Settle } from './settle.ts'
+import type { Steady } from './steady.ts'
 
-/** How a driver is heard once its options are set. */
-export type Voice =
-  | { listen(): (payload: Bytes) => Said | Silent }
-  | { talk(): Generator<Step, void, Bytes>; everyMs: number; answerMs: number }
+/** How a driver is heard once its options are set: what it is told, what it asks, or both. */
+export interface Voice {
+  listen?(): Understands
+  talk?: { begin(): Generator<Step, void, Bytes>; everyMs: number; answerMs: number }
+}
 
 /** A driver with its options applied: what a station needs to open the port and the session. */
 export interface Setup {
@@ -17,8 +19,9 @@ export interface Setup {
   link: Link
   check: Check
   says: readonly Kind[]
-  settle: Settle | undefined
+  settle: Settle | Steady | undefined
   repeatMs: number
+  feedback: Partial<Record<Told, string>>
   voice: Voice
 }
 
@@ -30,7 +33,7 @@ export function setUp(driver: Driver, given: unknown, what = 'options', code?: F
   const options = settingsOf(driver.options ?? {}, given, what, code)
   const fix = <V>(member: Fixed<V, OptionTable>): V =>
     typeof member === 'function' ? (member as (options: Settings<OptionTable>) => V)(options) : member
-  const settle = fix<Settle | 'each'>(driver.settle ?? 'each')
+  const settle = fix<Settle | Steady | 'each'>(driver.settle ?? 'each')
   return {
     options,
     link: fix(driver.link),
@@ -38,9 +41,16 @@ export function setUp(driver: Driver, given: unknown, what = 'options', code?: F
     says: driver.says,
     settle: settle === 'each' ? undefined : settle,
     repeatMs: fix<number>(driver.repeatMs ?? 0),
-    voice:
-      driver.listen === undefined
-        ? { talk: () => driver.talk(options), everyMs: driver.everyMs, answerMs: driver.answerMs }
-        : { listen: () => driver.listen(options) },
+    feedback: fix<Partial<Record<Told, string>>>(driver.feedback ?? {}),
+    voice: {
+      ...(driver.listen !== undefined && { listen: () => driver.listen!(options) }),
+      ...(driver.talk !== undefined && {
+        talk: {
+          begin: () => driver.talk(options),
+          everyMs: fix<number>(driver.everyMs),
+          answerMs: driver.answerMs,
+        },
+      }),
+    },
   }
 }

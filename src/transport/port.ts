@@ -1,15 +1,43 @@
 import type { Bytes } from '../base/bytes.ts'
 import type { Fault } from '../base/fault.ts'
 
-/** Where a port stands. An unplugged device is a state, not a crash: `missing`, until it comes back. */
-export type PortState = 'closed' | 'opening' | 'open' | 'missing' | 'refused'
+/**
+ * Where a port stands. An unplugged device is a state, not a crash: `missing`, until it comes back.
+ * `waiting`: a BLE device that is away between two sessions, as it should be.
+ */
+export type PortState = 'closed' | 'opening' | 'open' | 'waiting' | 'missing' | 'refused'
+
+/** How a BLE link is protected: bonded before it came up, and so encrypted by BlueZ at once. */
+export interface LinkSecurity {
+  bonded: boolean
+  encrypted: boolean
+}
+
+/** What a device tells of itself beside its measurements. */
+export interface DeviceFacts {
+  maker?: string
+  model?: string
+  serial?: string
+  firmware?: string
+  /** Percent. */
+  battery?: number
+  /** How far the device's clock was ahead of ours when the session began, before it was set; milliseconds. */
+  clockOffMs?: number
+}
 
 /** What a port tells. None of these may throw. */
 export interface PortEvents {
-  /** Bytes came, at this steady time in milliseconds. The receiver owns them. */
-  chunk(bytes: Bytes, mono: number): void
+  /**
+   * Bytes came, at this steady time in milliseconds. The receiver owns them. `char` is the characteristic of
+   * a BLE device that they came from.
+   */
+  chunk(bytes: Bytes, mono: number, char?: string): void
   /** The line is there: for the first time, or again. Whatever was half-heard before is void. */
-  back(): void
+  back(security?: LinkSecurity): void
+  /** A BLE device ended its session, as it should; it comes back by itself. */
+  rest?(): void
+  /** The device told something of itself. */
+  learned?(facts: DeviceFacts): void
   /** The line is not there, and why. Told once per outage, and once more when the reason changes. */
   gone(fault: Fault): void
 }

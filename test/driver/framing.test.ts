@@ -97,13 +97,33 @@ test('length: by count, and from a mark', () => {
   ])
 })
 
-test('lengthAt: the frame tells its length; one that lies is bounded', () => {
-  const framing = { lengthAt: 1, plus: 3, from: '\x02', limit: 8 }
+test('lengthOf: the frame tells its length; one that lies is bounded', () => {
+  const lengthOf = (begun: Uint8Array) => (begun.length < 2 ? undefined : begun[1]! + 3)
+  const framing = { lengthOf, from: '\x02', limit: 8 }
   expect(cut(framing, '\x02\x02abc\x02\x00c')).toEqual([
     ['\x02\x02abc', 0],
     ['\x02\x00c', 0],
   ])
   expect(cut(framing, '\x02\xffabcdefgh')).toEqual([['\x02\xffabcdef', 'frame.too-long']])
+  expect(cut(framing, 'xy\x02\x00c\x02\x00', true)).toEqual([
+    ['xy', 'noise'],
+    ['\x02\x00c', 0],
+    ['\x02\x00', 'frame.malformed'],
+  ])
+})
+
+test('lengthOf 0: no frame begins here, one may begin with the next byte', () => {
+  // A first byte with bit 7, three without, as of Nonin data format 8.
+  const lengthOf = (begun: Uint8Array) => (begun.every((byte, at) => byte >= 0x80 === (at === 0)) ? 4 : 0)
+  expect(cut({ lengthOf, limit: 8 }, 'ab\x80H\x80Ha ', true)).toEqual([
+    ['ab\x80H', 'noise'],
+    ['\x80Ha ', 0],
+  ])
+  expect(cut({ lengthOf, limit: 2 }, 'abcde', true)).toEqual([
+    ['ab', 'noise'],
+    ['cd', 'noise'],
+    ['e', 'noise'],
+  ])
 })
 
 test('silence: a frame ends when the line is silent', () => {
