@@ -1,28 +1,32 @@
 import { readdirSync, type Stats, statSync } from 'node:fs'
-import { normalize } from 'node:path'
 import { parse, stringify, TomlError } from 'smol-toml'
 import { z } from 'zod'
 import { checked, nearest } from '../base/check.ts'
 import { Fault, isFault } from '../base/fault.ts'
 import { fileFault, isThere, readTextFile, writeFileAtomic } from '../base/files.ts'
+import { addressForms, addressOf, addressText, parseAddress } from '../base/portname.ts'
 import { name } from '../wire/members.ts'
 import { places, type Save } from './places.ts'
 
 const device = z.strictObject({
   id: name,
   driver: name,
-  port: z
-    .string()
-    .max(255)
-    .regex(/^\/[\x21-\x7e]+$/, 'must be a path such as /dev/ttyUSB0')
-    .transform(path => normalize(path)),
+  port: z.string().transform((text, context) => {
+    const found = addressOf(text)
+    if (found !== undefined) return addressText(found)
+    context.addIssue({ code: 'custom', message: addressForms })
+    return z.NEVER
+  }),
   station: name,
   options: z
     .record(z.string().regex(/^[a-z][A-Za-z]{0,63}$/), z.union([z.boolean(), z.number(), z.string().max(64)]))
     .default({}),
 })
 
-/** A device of this box: what it is called, which driver understands it, where it is plugged in. */
+/**
+ * A device of this box: what it is called, which driver understands it, where it is reached. `port` is the one
+ * spelling of that place (base/portname.ts).
+ */
 export type Device = z.infer<typeof device>
 
 /** Looks at what only the driver's card can judge; throws a fault `driver.unknown` or `config.invalid`. */
@@ -110,8 +114,14 @@ function lookAt(path: string): Stats | undefined {
   }
 }
 
-/** A fault `port.missing` if nothing is at this path, `port.refused` if it is no character device (tty(4)). */
-export function checkPort(path: string): void {
+/**
+ * A fault `port.missing` if nothing is at this path, `port.refused` if it is no character device (tty(4)). What
+ * is reached over the network or by radio may be away when it is added.
+ */
+export function checkPort(port: string): void {
+  const address = parseAddress(port)
+  if (address.kind !== 'serial') return
+  const { path } = address
   const found = lookAt(path)
   if (found?.isCharacterDevice() === true) return
   const there = portsThere()

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises'
 import { SerialPort } from 'serialport'
-import type { Bytes } from '../base/bytes.ts'
-import { type Clock, systemClock } from '../base/clock.ts'
+import { systemClock } from '../base/clock.ts'
 import { Fault } from '../base/fault.ts'
-import { type After, type Port, type PortEvents, type PortState, after as systemAfter } from './port.ts'
+import { type Port, after as systemAfter } from './port.ts'
+import { type Line, type LineEvents, reopening, type Times, type Way } from './reopening.ts'
 
 /** How a serial line is set: what a driver's card says. Data bits are always 8 (see driver/checks.ts). */
 export interface SerialSettings {
@@ -12,31 +12,17 @@ export interface SerialSettings {
   flow?: 'rts-cts' | 'xon-xoff'
 }
 
-/** An open line, as little of it as is used: tests hand in their own. */
-export interface Line {
-  write(bytes: Uint8Array): Promise<void>
-  close(): Promise<void>
-}
-
-/** What a line tells while it is open. */
-export interface LineEvents {
-  data(bytes: Uint8Array): void
-  lost(cause: unknown): void
-}
-
 /** What serialPort works with; the machine's own where nothing else is handed in. */
-export interface SerialTools {
-  clock: Clock
-  after: After
+export interface SerialTools extends Times {
   openLine(path: string, settings: SerialSettings, events: LineEvents): Promise<Line>
   /** Identity of the device node at a path; undefined when nothing is there. */
   identity(path: string): Promise<string | undefined>
 }
 
-const firstWaitMs = 250
-const longestWaitMs = 5000
-/** How often an open path is looked at: a hung-up tty may report nothing at all. */
-const lookMs = 2000
+/** A byte on the line: start bit, 8 data bits, at most 2 stop bits. */
+const bitsPerByte = 11
+/** How much longer than the line needs bytes may take to leave: flow control may hold them up. */
+const spareMs = 5000
 
 async function identity(path: string): Promise<string | undefined> {
   try {
@@ -110,96 +96,15 @@ function refusal(path: string, cause: unknown): Fault {
  */
 export function serialPort(path: string, settings: SerialSettings, handed: Partial<SerialTools> = {}): Port {
   const tools: SerialTools = { clock: systemClock, after: systemAfter, openLine, identity, ...handed }
-  let state: PortState = 'closed'
-  let events: PortEvents | undefined
-  let line: Line | undefined
-  let attempt = 0 // counts openings, so that a late event of an old line is not taken for the new one's
-  let waitMs = firstWaitMs
-  let told: PortState | undefined
-  let callOff = (): void => {}
-
-  const later = (ms: number, act: () => Promise<void>): void => {
-    callOff = tools.after(ms, () => void act())
-  }
-
-  const retry = (fault: Fault): void => {
-    state = fault.code === 'port.refused' ? 'refused' : 'missing'
-    if (told !== state) events?.gone(fault)
-    told = state
-    later(waitMs, start)
-    waitMs = Math.min(waitMs * 2, longestWaitMs)
-  }
-
-  const lost = async (of: number, cause: unknown): Promise<void> => {
-    if (of !== attempt || line === undefined) return
-    attempt++
-    callOff()
-    const old = line
-    line = undefined
-    waitMs = firstWaitMs
-    retry(new Fault('port.gone', `device went away: ${path}`, { cause }))
-    // The device is gone and that was told; that its line cannot be closed either adds nothing.
-    await old.close().catch(() => {})
-  }
-
-  const look = async (of: number, opened: string | undefined): Promise<void> => {
-    const now = await tools.identity(path)
-    if (of !== attempt) return
-    if (now !== opened) await lost(of, undefined)
-    else later(lookMs, () => look(of, opened))
-  }
-
-  const start = async (): Promise<void> => {
-    const of = ++attempt
-    const early: Bytes[] = []
-    const data = (bytes: Uint8Array): void => {
-      if (of !== attempt) return
-      if (line === undefined) early.push(Uint8Array.from(bytes))
-      else events?.chunk(Uint8Array.from(bytes), tools.clock.mono())
-    }
-    try {
+  const way: Way = {
+    async open(events) {
       const here = await tools.identity(path)
-      const opened = await tools.openLine(path, settings, { data, lost: cause => void lost(of, cause) })
-      if (of !== attempt) {
-        await opened.close()
-        return
-      }
-      line = opened
-      state = 'open'
-      waitMs = firstWaitMs
-      told = undefined
-      events?.back()
-      for (const bytes of early) events?.chunk(bytes, tools.clock.mono())
-      later(lookMs, () => look(of, here))
-    } catch (cause) {
-      if (of === attempt) retry(refusal(path, cause))
-    }
+      const line = await tools.openLine(path, settings, events)
+      // A hung-up tty may report nothing at all.
+      return { ...line, alive: async () => (await tools.identity(path)) === here }
+    },
+    refusal: cause => refusal(path, cause),
+    writeMs: length => spareMs + (length * bitsPerByte * 1000) / settings.baud,
   }
-
-  return {
-    name: path,
-    state: () => state,
-    open(listener) {
-      events = listener
-      state = 'opening'
-      void start()
-    },
-    async write(bytes) {
-      if (line === undefined) throw new Fault('port.gone', `port is not open: ${path}`)
-      try {
-        await line.write(bytes)
-      } catch (cause) {
-        throw new Fault('port.gone', `device went away: ${path}`, { cause })
-      }
-    },
-    async close() {
-      attempt++
-      callOff()
-      events = undefined
-      state = 'closed'
-      const old = line
-      line = undefined
-      await old?.close()
-    },
-  }
+  return reopening(path, way, tools)
 }

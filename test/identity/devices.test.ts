@@ -95,6 +95,47 @@ test('what is no character device is refused as a port, also behind a link, and 
   expect(addDevice(state, { ...scale, port: join(path, 'to-device') }, fine).already).toBe(false)
 })
 
+test('a device may be reached over the network or by radio, and need not be there when it is added', () => {
+  const served = { ...scale, port: 'tcp://Moxa-1.lan:4001' }
+  const radio = { ...cuff, port: 'ble://aa:bb:cc:dd:ee:0f' }
+  expect(addDevice(state, served, fine).device.port).toBe('tcp://moxa-1.lan:4001')
+  expect(addDevice(state, radio, fine).device.port).toBe('ble://AA:BB:CC:DD:EE:0F')
+  expect(addDevice(state, { ...radio, port: 'ble://AA:bb:CC:dd:EE:0F' }, fine).already).toBe(true)
+  expect(readDevices(state).map(one => one.port)).toEqual([
+    'tcp://moxa-1.lan:4001',
+    'ble://AA:BB:CC:DD:EE:0F',
+  ])
+})
+
+test.each([
+  ['ble://AA:BB:CC:DD:EE:0F', 'ble://aa:bb:cc:dd:ee:0f'],
+  ['tcp://moxa:4001', 'tcp://MOXA:4001'],
+  ['tcp://[::1]:4001', 'tcp://[0:0:0:0:0:0:0:1]:4001'],
+])('two devices cannot share %s, spelled %s', (first, second) => {
+  addDevice(state, { ...scale, port: first }, fine)
+  const fault = thrown(() => addDevice(state, { ...cuff, port: second }, fine))
+  expect([fault.code, fault.message]).toEqual([
+    'device.exists',
+    `there is already device scale-1 at port ${first}`,
+  ])
+  const path = join(state, 'devices.toml')
+  const text = readFileSync(path, 'utf8')
+  writeFileSync(path, text + text.replace('scale-1', 'cuff').replace(first, second))
+  expect(thrown(() => readDevices(state)).message).toContain('device[1].port: is already that of device[0]')
+})
+
+test('two ports of one device server are two ports', () => {
+  addDevice(state, { ...scale, port: 'tcp://moxa:4001' }, fine)
+  expect(addDevice(state, { ...cuff, port: 'tcp://moxa:4002' }, fine).already).toBe(false)
+})
+
+test('a port that is none is told what it may be', () => {
+  expect(thrown(() => addDevice(state, { ...scale, port: 'tcp://moxa' }, fine)).message.split('\n')).toEqual([
+    'device has 1 problem',
+    '  port: must be a path such as /dev/ttyUSB0, or tcp://HOST:PORT, or ble://AA:BB:CC:DD:EE:FF',
+  ])
+})
+
 test('what the card refuses is no configuration yet', () => {
   const strict: DeviceCheck = () => {
     throw new Fault('config.invalid', 'options of scale-1 has 1 problem')

@@ -5,7 +5,8 @@ import { expect, test } from '@jest/globals'
 import { bytesOf, textOf } from '../../src/base/bytes.ts'
 import type { Fault } from '../../src/base/fault.ts'
 import type { PortEvents } from '../../src/transport/port.ts'
-import { type LineEvents, type SerialTools, serialPort } from '../../src/transport/serial.ts'
+import type { LineEvents } from '../../src/transport/reopening.ts'
+import { type SerialTools, serialPort } from '../../src/transport/serial.ts'
 import { openPty } from '../fakes/pty.ts'
 
 /** Lets everything that is already resolved run. */
@@ -83,6 +84,19 @@ test('bytes are told with their time; writing reaches the line', async () => {
   await port.write(bytesOf('?'))
   expect(told).toEqual(['back', 'chunk ST 77'])
   expect(lines[0]!.written).toBe('?')
+})
+
+test('bytes may take as long as the line needs for them, and 5 s more', async () => {
+  const { tools, events, timers } = bench([])
+  const port = serialPort('/dev/ttyX', { baud: 2400 }, tools)
+  port.open(events)
+  await turn()
+  const written = port.write(new Uint8Array(240))
+  // 240 bytes of 11 bits at 2400 baud are 1.1 s; the other timer looks at the path
+  expect(timers.map(one => one.ms)).toEqual([2000, 6100])
+  await written
+  await turn()
+  expect(timers.map(one => one.ms)).toEqual([2000])
 })
 
 test('an unplugged device is told, its line closed, and the port comes back by itself', async () => {
