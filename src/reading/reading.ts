@@ -11,6 +11,8 @@ export interface LinkFacts {
   check: string
   bonded?: boolean
   encrypted?: boolean
+  /** The BLE characteristic that the frame is a value of. */
+  char?: string
 }
 
 /** Where a reading's time comes from (DESIGN 9). */
@@ -44,6 +46,7 @@ export type Note =
   | 'implausible'
   | 'claimed-late'
   | 'experimental-driver'
+  | 'stored'
 
 /** What one device measured once, before custody takes it. */
 export interface Reading {
@@ -56,6 +59,8 @@ export interface Reading {
   values: Values
   /** The device's own clock, local time without zone, `2026-07-11T09:05` or with seconds. Untrusted. */
   deviceTime?: string
+  /** Whether this gateway had compared the device's clock with its own and found it right. */
+  deviceClock?: 'checked' | 'unchecked'
   /** An id that the device itself carried in the frame. */
   deviceId?: string
   attribution?: Attribution

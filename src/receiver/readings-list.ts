@@ -21,6 +21,8 @@ export interface ReadingLine {
   flags: Flag[]
   notes: string[]
   deviceTime?: string
+  /** Whether the gateway had compared the device's clock with its own and found it right. */
+  deviceClock?: string
   deviceId?: string
 }
 
@@ -45,6 +47,7 @@ interface ReadingRow {
   band: string | null
   quantities: string
   device_time: string | null
+  device_clock: string | null
   device_id: string | null
   time: number
   received: number
@@ -54,7 +57,7 @@ interface ReadingRow {
 }
 
 const columns = `readings.id, readings.gateway, epoch, seq, readings.device, station,
-  coalesce(band, claimed) AS band, quantities, device_time, device_id,
+  coalesce(band, claimed) AS band, quantities, device_time, device_clock, device_id,
   received, verdict, notes,
   coalesce((SELECT anchors.wall + readings.mono - anchors.mono FROM anchors
             WHERE anchors.gateway = readings.gateway AND anchors.boot = readings.boot
@@ -91,6 +94,7 @@ function lineOf(row: ReadingRow): ReadingLine {
     flags: flagsOf(row),
     notes: JSON.parse(row.notes) as string[],
     ...(row.device_time === null ? {} : { deviceTime: row.device_time }),
+    ...(row.device_clock === null ? {} : { deviceClock: row.device_clock }),
     ...(row.device_id === null ? {} : { deviceId: row.device_id }),
   }
 }

@@ -18,8 +18,8 @@ export interface Arrived {
 export function addReading(store: Store, { gateway, hash, body, judgement, received }: Arrived): void {
   const { lastInsertRowid } = store.run(
     `INSERT INTO readings (hash, gateway, epoch, seq, device, station, driver, band, quantities, raw,
-       device_time, device_id, wall, source, boot, mono, received, verdict, notes)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       device_time, device_clock, device_id, wall, source, boot, mono, received, verdict, notes)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     hash,
     gateway,
     body.epoch,
@@ -31,6 +31,7 @@ export function addReading(store: Store, { gateway, hash, body, judgement, recei
     JSON.stringify(body.values),
     body.raw,
     body.deviceTime ?? null,
+    body.deviceClock ?? null,
     body.deviceId ?? null,
     body.time.wall,
     body.time.source,

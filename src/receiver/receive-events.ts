@@ -9,6 +9,13 @@ import type { Proven } from './verify.ts'
 
 type ProvenEvent = Proven & { type: 'event' }
 
+/** What a plain column may hold of an event: a kept frame stays in its sealed envelope alone. */
+function plainDetail({ event, detail }: EventBody): object {
+  if (event !== 'frame-kept') return detail
+  const { raw: _, ...rest } = detail
+  return rest
+}
+
 /** Stores an event and does what it asks for. Gives the branches whose receipt may say more. Inside `write`. */
 export function takeEvent(store: Store, event: ProvenEvent, server: string, now: number): Iterable<number> {
   const { gateway, hash, body } = event
@@ -20,7 +27,7 @@ export function takeEvent(store: Store, event: ProvenEvent, server: string, now:
     body.epoch,
     body.seq,
     body.event,
-    JSON.stringify(body.detail),
+    JSON.stringify(plainDetail(body)),
     body.time.wall,
     now,
   )

@@ -1,7 +1,7 @@
 import type Database from 'better-sqlite3'
 import { Fault } from '../base/fault.ts'
 
-const version = 2
+const version = 3
 
 /** Custody: what came, where it belongs, and how far each chain is held without a break (WIRE 5). */
 const custody = `
@@ -53,7 +53,7 @@ CREATE TABLE readings (
   hash TEXT NOT NULL UNIQUE,
   gateway TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
   device TEXT NOT NULL, station TEXT NOT NULL, driver TEXT NOT NULL, band TEXT, claimed TEXT,
-  quantities TEXT NOT NULL, raw TEXT NOT NULL, device_time TEXT, device_id TEXT,
+  quantities TEXT NOT NULL, raw TEXT NOT NULL, device_time TEXT, device_clock TEXT, device_id TEXT,
   wall INTEGER NOT NULL, source TEXT NOT NULL, boot TEXT NOT NULL, mono INTEGER NOT NULL,
   received INTEGER NOT NULL, verdict TEXT NOT NULL CHECK (verdict IN ('accept', 'flag', 'quarantine')),
   notes TEXT NOT NULL

@@ -35,6 +35,9 @@ const values = z
     'must be in the unit of the kind',
   )
 
+/** A frame as received. */
+const raw = z.string().regex(/^(?:[0-9a-f]{2}){1,4096}$/, 'must be 1 to 4096 bytes in hex')
+
 /** What a reading says beside its place (WIRE 6.3). */
 export const readingMembers = {
   station: name,
@@ -45,13 +48,15 @@ export const readingMembers = {
     check: name,
     bonded: z.boolean().optional(),
     encrypted: z.boolean().optional(),
+    char: name.optional(),
   }),
-  raw: z.string().regex(/^(?:[0-9a-f]{2}){1,4096}$/, 'must be 1 to 4096 bytes in hex'),
+  raw,
   values,
   deviceTime: z
     .string()
     .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?$/)
     .optional(),
+  deviceClock: z.enum(['checked', 'unchecked']).optional(),
   deviceId: printable.optional(),
   attribution: z.strictObject({ band: printable, scannedMono: whole }).optional(),
   notes: z
@@ -80,6 +85,7 @@ const events = {
     options: hash,
   }),
   'reading-claimed': z.strictObject({ epoch, seq, band: printable, scannedMono: whole }),
+  'frame-kept': z.strictObject({ device: name, driver: name, char: name, raw, fault: name }),
   'device-removed': z.strictObject({ device: name }),
   lost: z
     .strictObject({
@@ -118,6 +124,10 @@ export const chainedBodies = {
     .refine(
       ({ attribution, notes }) => attribution === undefined || !notes.includes('unattributed'),
       'must not be attributed and unattributed',
+    )
+    .refine(
+      ({ deviceTime, deviceClock }) => deviceTime !== undefined || deviceClock === undefined,
+      'must not judge a clock that told no time',
     ),
   event: z.discriminatedUnion('event', eventSchemas as [(typeof eventSchemas)[0], ...typeof eventSchemas]),
   result: z.strictObject({ ...chained, ...resultMembers }),

@@ -6,6 +6,7 @@ export const noteNames = [
   'implausible',
   'claimed-late',
   'experimental-driver',
+  'stored',
 ] as const
 
 /** What becomes of that which raised a flag. */

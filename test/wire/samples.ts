@@ -43,16 +43,17 @@ export const reading = {
 export const fullReading = {
   ...reading,
   device: 'cuff-1',
-  link: { kind: 'ble', check: 'none', bonded: true, encrypted: false },
+  link: { kind: 'ble', check: 'link-crc', bonded: true, encrypted: true, char: '2a35' },
   values: {
     systolic: { n: 120, s: 0, u: 'mm[Hg]' },
     diastolic: { n: 80, s: 0, u: 'mm[Hg]' },
     'pulse-rate': { n: 64, s: 0, u: '/min' },
   },
   deviceTime: '2026-07-11T09:05',
+  deviceClock: 'checked',
   deviceId: 'ID 0 1',
   attribution: { band: 'BAND 0001', scannedMono: 4_199_000 },
-  notes: ['unguarded-frame', 'time-unsynced'],
+  notes: ['stored', 'time-unsynced'],
 }
 
 /** The details of every event (WIRE 6.4). */
@@ -66,6 +67,13 @@ export const events: Record<string, object> = {
     options: hash('options'),
   },
   'device-removed': { device: 'cuff-1' },
+  'frame-kept': {
+    device: 'cuff-1',
+    driver: 'ble-blood-pressure',
+    char: '2a35',
+    raw: '16',
+    fault: 'frame.malformed',
+  },
   'reading-claimed': { epoch, seq: 2, band: 'BAND 0001', scannedMono: 4_300_000 },
   lost: { epoch, from: 3, to: 5, before: hash('before'), after: hash('after'), why: 'missing' },
   'server-unpinned': { fingerprint: hash('certificate'), since: 1_783_760_700_000, count: 1 },

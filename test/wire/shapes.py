@@ -194,7 +194,7 @@ name = text("[a-z0-9][a-z0-9._-]{0,63}")
 band = text("(?! )[ -~]{1,64}(?<! )")
 free = at_most(128)
 pem = at_most(8192)
-NOTES = ("unattributed", "unguarded-frame", "time-unsynced", "implausible", "claimed-late", "experimental-driver")
+NOTES = ("unattributed", "unguarded-frame", "time-unsynced", "implausible", "claimed-late", "experimental-driver", "stored")
 broker = text(r"(?=.{1,255}\Z)mqtts://([a-z0-9.-]+|\[[0-9a-f:]+\]):\d{1,5}")
 wall = integer(0, YEAR_9999)
 time = shape(
@@ -221,6 +221,7 @@ EVENTS = {
     "provision-test": shape(nonce=hexes(16)),
     "device-proposed": shape(device=name, driver=name, station=name, link=one_of("serial", "ble", "tcp"), options=hexes(32)),
     "device-removed": shape(device=name),
+    "frame-kept": shape(device=name, driver=name, char=name, raw=text("([0-9a-f]{2}){1,4096}"), fault=name),
     "reading-claimed": shape(epoch=hexes(8), seq=integer(1), band=band, scannedMono=integer()),
     "lost": lost,
     "server-unpinned": shape(fingerprint=hexes(32), since=wall, count=integer(1)),
@@ -251,6 +252,7 @@ def reading(**members):
     def check(value):
         shape(**members)(value)
         need("attribution" not in value or "unattributed" not in value["notes"])
+        need("deviceTime" in value or "deviceClock" not in value)
 
     return check
 
@@ -261,9 +263,9 @@ bodies = {
     "epoch-open": shape(**CHAIN, before=or_null(place), why=one_of("start", "first", "repair"), software=free),
     "reading": reading(
         **CHAIN, device=name, station=name, driver=shape(id=name, revision=integer(1), hash=hexes(32)),
-        link=shape(kind=one_of("serial", "ble", "tcp"), check=name, bonded_=boolean, encrypted_=boolean),
+        link=shape(kind=one_of("serial", "ble", "tcp"), check=name, bonded_=boolean, encrypted_=boolean, char_=name),
         raw=text("([0-9a-f]{2}){1,4096}"), values=values,
-        deviceTime_=text(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?"), deviceId_=band,
+        deviceTime_=text(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?"), deviceClock_=one_of("checked", "unchecked"), deviceId_=band,
         attribution_=shape(band=band, scannedMono=integer()),
         notes=distinct(one_of(*NOTES), 16),
     ),

@@ -65,6 +65,7 @@ export function memberVectors(): Vector[] {
     of('raw-upper', 'upper-case hex', 'reading', { raw: '0A' }),
     of('name', 'a name of 65 characters', 'reading', { device: 'a'.repeat(65) }),
     of('band', 'a band that ends in a blank', 'reading', { attribution: { band: 'BAND ', scannedMono: 1 } }),
+    of('clock', 'a judgement of a clock that told no time', 'reading', { deviceClock: 'checked' }),
     of('note-twice', 'a note twice', 'reading', { notes: ['implausible', 'implausible'] }),
     of('note-unknown', 'a note that there is not', 'reading', { notes: ['fine'] }),
     of('seq-zero', 'seq 0', 'reading', { seq: 0 }),
