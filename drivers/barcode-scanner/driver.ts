@@ -1,4 +1,4 @@
-import { driver, malformed, none, type Said, type Silent, text } from '#driver'
+import { driver, malformed, none, type Said, type Silent, type Told, text } from '#driver'
 
 // A line per scan, with the AIM symbology identifier in front if the scanner sends it: `]C18018…`.
 // Source: GS1 General Specifications (AI 8017, 8018, 8019), ISO/IEC 15424 identifiers; see NOTES.md.
@@ -59,12 +59,21 @@ export default driver({
       tells: 'false if all wristbands are GS1 (8018): then any other label is refused',
     },
     baud: { choices: [9600, 19200, 38400, 115200], default: 9600, tells: 'speed on RS-232; USB ignores it' },
+    bell: {
+      choices: [false, true],
+      default: false,
+      tells:
+        'true if the scanner is set to "Beep on BEL": it beeps once taken and attributed, twice without, else thrice',
+    },
   },
   link: ({ baud }) => ({ serial: { baud }, frame: { until: ['\r\n', '\r', '\n'], limit: 512 } }),
   check: none,
   says: [],
   // A scanner that waits for an acknowledgement sends the same code again (Honeywell 3310g manual).
   repeatMs: 2000,
+  // One beep for every BEL that arrives (Honeywell 3310g User's Guide, "Beep on BEL").
+  feedback: ({ bell }): Partial<Record<Told, string>> =>
+    bell ? { attributed: '\x07', unattributed: '\x07\x07', refused: '\x07\x07\x07' } : {},
   listen: options => payload => {
     // Welch Allyn Spot Vital Signs LXi service manual p.39: STX SOH DC2 before the data.
     const data = text(payload).replace(/^\x02\x01\x12/, '')

@@ -3,7 +3,9 @@ import type { Said, Silent, Step } from './driver.ts'
 
 /** How a device that must be asked is asked again and again. */
 export interface Conversation {
-  /** Begins or gives up what is due; tells what was said by then. */
+  /** Gives up a round whose answer is overdue: an idle device is no fault. */
+  lapse(now: number): void
+  /** Gives up what is overdue, or begins a round that is due; tells what was said by then. */
   turn(now: number): (Said | Silent)[]
   /** Hands over a payload that came. What the driver throws passes through, and ends this round. */
   answer(payload: Bytes, now: number): (Said | Silent)[]
@@ -51,13 +53,15 @@ export function converse(
     }
   }
 
+  const lapse = (at: number): void => {
+    if (round !== undefined && at >= due) rest(at)
+  }
+
   return {
+    lapse,
     turn(at) {
+      lapse(at)
       if (at < due) return []
-      if (round !== undefined) {
-        rest(at) // no answer: an idle device is no fault
-        return []
-      }
       round = talk()
       return follow(round, undefined, at)
     },

@@ -19,6 +19,8 @@ export {
 } from './driver.ts'
 export { calendar, fields, malformed, text } from './fields.ts'
 export type { Framing } from './framing.ts'
+export { type Decimal, floatOf, type GattValue, gattValue, type Special, sfloatOf } from './gatt.ts'
 export type { BleStep } from './gatt-link.ts'
+export { heightOf, massOf, type WeightCount, weightMeasurement } from './gatt-weight.ts'
 export type { Settle } from './settle.ts'
 export type { Steady } from './steady.ts'

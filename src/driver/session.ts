@@ -1,10 +1,10 @@
 import { type Bytes, concat } from '../base/bytes.ts'
-import { type Fault, type FaultCode, isFault } from '../base/fault.ts'
+import { Fault, type FaultCode, isFault } from '../base/fault.ts'
 import { kinds } from '../reading/kinds.ts'
 import { converse } from './conversation.ts'
 import type { Piece } from './cutters.ts'
 import type { Said, Silent } from './driver.ts'
-import { cutterOf } from './framing.ts'
+import { cutterOf, longest } from './framing.ts'
 import { settling, type Weighed } from './settle.ts'
 import type { Setup } from './setup.ts'
 import { steadying } from './steady.ts'
@@ -111,6 +111,11 @@ export function openSession(setup: Setup, now: number): Session {
   /** What an answer in a conversation means: what is said stands on all that was heard since the last said. */
   const answered = (frame: Bytes, payload: Bytes): Outcome[] => {
     answers.push(frame)
+    // A card that hears on until its answer comes must not be led on for ever.
+    if (answers.length > 1 && answers.reduce((sum, { length }) => sum + length, 0) > longest) {
+      talk!.giveUp(clock)
+      throw new Fault('frame.too-long', 'what was heard for one value is longer than its limit')
+    }
     const all = talk!.answer(payload, clock).map(said => {
       const whole = 'silent' in said ? frame : concat(...answers)
       if (!('silent' in said)) answers = []
@@ -161,12 +166,19 @@ export function openSession(setup: Setup, now: number): Session {
     if (piece !== undefined) takePiece(piece, outcomes)
   }
 
-  const rest = (at: number): Outcome[] => {
+  /** Lets time pass: what is half-said is given up, and so is a question that was not answered. */
+  const pass = (at: number): Outcome[] => {
     clock = Math.max(clock, at)
     const outcomes: Outcome[] = []
     const quiet = quietDue()
     if (quiet !== undefined && clock >= quiet) giveUpHeld(outcomes)
+    talk?.lapse(clock)
     if (talk?.asking() === false) answers = []
+    return outcomes
+  }
+
+  const rest = (at: number): Outcome[] => {
+    const outcomes = pass(at)
     // What is said before anything was heard stands on no frame: a card may be silent there, no more.
     for (const said of talk?.turn(clock) ?? []) {
       const unfounded = {
@@ -180,7 +192,8 @@ export function openSession(setup: Setup, now: number): Session {
 
   return {
     hear(chunk, at, char) {
-      const outcomes = rest(at)
+      // No round begins here: bytes that are there already are no answer to a question yet to be sent.
+      const outcomes = pass(at)
       lastByte = clock
       if (cutter === undefined) takePiece({ frame: Uint8Array.from(chunk), ending: 0 }, outcomes, char)
       else takeBytes(chunk, outcomes)

@@ -152,3 +152,48 @@ test('an answer that does not come is no fault; one that is not understood ends 
   expect(session.hear(bytesOf('hello\n'), 5310)).toMatchObject([{ heard: { fault: 'frame.malformed' } }])
   expect(session.due()).toBe(10310)
 })
+
+test('bytes that come when a question is due are no answer to it: it was not sent yet', () => {
+  const session = openSession(setUp(asked, {}), 0)
+  expect(session.hear(bytesOf('N1\n'), 7)).toMatchObject([{ heard: { silent: 'unasked' } }])
+  expect(session.sends()).toEqual([])
+  expect(session.due()).toBe(0)
+  session.rest(7)
+  expect(session.sends().map(hex)).toEqual(['3f'])
+  // an answer that comes too late ends the round, and is none
+  expect(session.hear(bytesOf('N1\n'), 307)).toMatchObject([{ heard: { silent: 'unasked' } }])
+  expect(session.due()).toBe(5307)
+})
+
+test('what comes unasked is heard by the card that listens too, and settles with what was asked', () => {
+  const both = { ...asked, listen: meter.listen } as typeof asked
+  const session = openSession(setUp(both, {}), 0)
+  session.rest(0)
+  session.hear(bytesOf('N1\n'), 20)
+  expect(session.hear(bytesOf('W72.4\nW72.5\n'), 40)).toEqual([
+    { frame: bytesOf('N1\nW72.4\n'), heard: said, said },
+    {
+      frame: bytesOf('W72.5\n'),
+      heard: { measured: { 'body-weight': { n: 725, s: 1, u: 'kg' } } },
+      said: { measured: { 'body-weight': { n: 725, s: 1, u: 'kg' } } },
+    },
+  ])
+})
+
+test('a card that hears on until its answer comes is not led on for ever', () => {
+  const patient = driver({
+    ...asked,
+    answerMs: 300,
+    *talk() {
+      yield { send: bytesOf('?') }
+      while (textOf(yield 'hear') !== 'done') yield { silent: 'unasked' }
+    },
+  } as typeof asked)
+  const session = openSession(setUp(patient, {}), 0)
+  session.rest(0)
+  // 4,096 bytes are 1,024 frames of four
+  const heard = Array.from({ length: 1025 }, (_, at) => session.hear(bytesOf('abc\n'), at)[0]!.heard)
+  expect(heard.filter(one => 'silent' in one)).toHaveLength(1024)
+  expect(heard.at(-1)).toMatchObject({ fault: 'frame.too-long' })
+  expect(session.due()).toBe(1024 + 5000)
+})

@@ -13,6 +13,10 @@ test.each([
   ['ST,+0001.234 kg', kg(1234, 3)],
   ['ST,+001234.5  g', kg(123, 2)], // 1.2345 kg
   ['ST,GS,     7.9 g', kg(1, 2)], // 0.0079 kg
+  ['ST,GS,   245.6 g', kg(25, 2)], // 0.2456 kg
+  ['ST,GS,    72.4 kg', kg(724, 1)],
+  ['ST,GS    72.4kg ', kg(724, 1)],
+  ['US,GS    88.7g  ', 'unstable'],
   ['ST,GS    85.5g  ', kg(9, 2)], // 0.0855 kg
   ['ST,GS, 00254.80 kg', kg(25480, 2)],
   ['ST,GS,+  4.876kg', kg(4876, 3)],
@@ -46,6 +50,10 @@ test.each([
   ['T,GS,+0072.40kg', 'frame.malformed'],
 ])('%s', (line, expected) => {
   expect(heard(`${line}\r\n`)).toEqual([expected])
+})
+
+test('an AD-4404 may end its lines with CR alone (manual p.80)', () => {
+  expect(heard('ST,NT,+0012.34kg\rST,NT,+0012.34kg\r\n')).toEqual([kg(1234, 2), kg(1234, 2)])
 })
 
 test('a comma is the decimal mark only where it was set, and then a point is not', () => {

@@ -1,4 +1,6 @@
 import { expect, test } from '@jest/globals'
+import { loadDrivers } from '../../src/driver/load.ts'
+import { setUp } from '../../src/driver/setup.ts'
 import { heardBy } from './heard.ts'
 
 const heard = await heardBy('barcode-scanner')
@@ -50,4 +52,14 @@ test('where all wristbands are GS1, any other label is refused', () => {
     scanned,
     scanned,
   ])
+})
+
+test('a scanner set to "Beep on BEL" beeps once, twice or thrice; another is sent nothing', async () => {
+  const { driver } = (await loadDrivers()).of('barcode-scanner')
+  expect(setUp(driver, {}).feedback).toEqual({})
+  expect(setUp(driver, { bell: true }).feedback).toEqual({
+    attributed: '\x07',
+    unattributed: '\x07\x07',
+    refused: '\x07\x07\x07',
+  })
 })

@@ -29,6 +29,32 @@ test('the line printed in the SC-240 manual (p.24), its sum FD', () => {
   ])
 })
 
+// Lines of owners with the person's values changed; the sums were computed by hand.
+test('a closing brace after the sum (SC-330), and an id of zeros', () => {
+  const line =
+    '{0,16,~0,1,~1,1,~2,1,MO,"SC-330",SN,"00000001",ID,"0000000000",Da,"25/09/2014",TI,"08:20",Bt,0,GE,1,AG,30,Hm,170.0,Pt,0.0,Wk,82.7,FW,18.6,fW,15.4,MI,28.6,Sw,63.6,IF,6,CS,70}\r\n'
+  const measured = {
+    'body-weight': { n: 827, s: 1, u: 'kg' },
+    'body-height': { n: 1700, s: 1, u: 'cm' },
+    bmi: { n: 286, s: 1, u: 'kg/m2' },
+    'body-fat': { n: 186, s: 1, u: '%' },
+  }
+  expect(heard(line)).toEqual([{ measured, deviceTime: '2014-09-25T08:20' }])
+  expect(heard(line.replace('CS,70}', 'CS,70}}'))).toEqual(['frame.check'])
+})
+
+test('the date and time keys of a BC-601', () => {
+  const line =
+    '{0,16,~0,2,~1,2,~2,3,~3,4,MO,"BC-601",DT,"07/02/2024",Ti,"12:32:26",Bt,0,GE,2,AG,30,Hm,170.0,AL,1,Wk,72.4,MI,25.1,FW,28.0,Fr,16.5,Fl,30.8,FR,32.5,FL,30.9,mW,38.9,IF,1,CS,19\r\n'
+  const measured = {
+    'body-weight': { n: 724, s: 1, u: 'kg' },
+    'body-height': { n: 1700, s: 1, u: 'cm' },
+    bmi: { n: 251, s: 1, u: 'kg/m2' },
+    'body-fat': { n: 280, s: 1, u: '%' },
+  }
+  expect(heard(line)).toEqual([{ measured, deviceTime: '2024-02-07T12:32:26' }])
+})
+
 test.each([
   ['Wg,3972', { n: 397, s: 2, u: 'kg' }], // 3.972 kg
   ['Wp,128.1', { n: 5811, s: 2, u: 'kg' }], // 58.105182597 kg
@@ -51,6 +77,7 @@ test.each([
   ['Wk,58.1,CS,00', 'frame.malformed'],
   ['Wk,58.1,MI,-3', 'frame.malformed'],
   ['Wk,58.1,Weight,1', 'frame.malformed'],
+  ['Ws,12.08.4', 'frame.malformed'], // stones and pounds (HD-351BT): not read
 ])('%s', (line, expected) => {
   expect(unguarded(line)).toEqual([expected])
 })
