@@ -153,6 +153,8 @@ export function partsOf(chunks: readonly Chunk[], setup: Setup): Parts {
     }
     clock = t
     const step = whole ? data.length : 1
+    // Over BLE a value may be empty, and is heard like any other.
+    if (data.length === 0) take(session.hear(data, t, char), heard)
     for (let at = 0; at < data.length; at += step) {
       const piece = { from: heard, to: heard + step, t, ...(char !== undefined && { char }) }
       const last = pieces.at(-1)

@@ -80,7 +80,7 @@ function repeating(withinMs: number): (said: Said, now: number) => boolean {
 }
 
 /** Whether a frame counts, by what the card says: each, once for a weighing, or once for a steady stretch. */
-function counting({ settle, repeatMs }: Setup): (heard: Heard, now: number) => boolean {
+export function counting({ settle, repeatMs }: Setup): (heard: Heard, now: number) => boolean {
   const settles = settle === undefined ? undefined : 'goodMs' in settle ? steadying(settle) : settling(settle)
   const repeats = repeating(repeatMs)
   return (heard, now) => {
@@ -90,11 +90,13 @@ function counting({ settle, repeatMs }: Setup): (heard: Heard, now: number) => b
   }
 }
 
-/** Starts a session at `now`. */
-export function openSession(setup: Setup, now: number): Session {
+/**
+ * Starts a session at `now`. `counts` is handed in where what counted in the session before still matters: a
+ * finger stays in its oximeter when a link goes down and comes back.
+ */
+export function openSession(setup: Setup, now: number, counts = counting(setup)): Session {
   const { voice, link, check } = setup
   const cutter = 'ble' in link ? undefined : cutterOf(link.frame, check.mask)
-  const counts = counting(setup)
   const understand = voice.listen?.()
   const talk = voice.talk === undefined ? undefined : converse(voice.talk.begin, voice.talk, now)
   let answers: Bytes[] = []

@@ -103,7 +103,8 @@ export function unitsOf({ parts, rounds, bytes }: Parts, setup: Setup): Unit[] {
   const isMute = (part: Part): boolean => part.sorts.every(sort => /^silent [a-z-]+$/.test(sort))
   const talks = parts.findIndex(part => !isMute(part))
   /** What a BLE device tells at the beginning of a session: its features, in which values are to be read. */
-  const features = 'ble' in setup.link ? parts.slice(0, Math.min(talks, headLimit)) : []
+  const features =
+    'ble' in setup.link ? parts.slice(0, talks < 0 ? headLimit : Math.min(talks, headLimit)) : []
 
   /** Notes which parts must stand before a unit and say no value themselves: they must not become others. */
   const lean = (found: Unit, before: readonly Part[]): Unit => {

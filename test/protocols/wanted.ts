@@ -114,5 +114,5 @@ export function wantedOfBle(
   const weight = number(expected.weight)
   if (weight !== undefined) values['body-weight'] = converted(weight, unit)
   put(values, 'body-fat', number(expected.bodyFatPercent))
-  return { values }
+  return { values: Object.keys(values).length === 0 ? 'nothing' : values }
 }
