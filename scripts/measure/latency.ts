@@ -7,6 +7,7 @@ import { watchMoments } from '../../src/daemon/moment.ts'
 import { loadDrivers } from '../../src/driver/load.ts'
 import { parseConfig } from '../../src/identity/config.ts'
 import { loadIdentity } from '../../src/identity/identity.ts'
+import { after } from '../../src/transport/port.ts'
 import { type Site, siteBox } from '../scenario/site.ts'
 
 /** The gateway of the daemon, in this process, so that one clock sees both ends of the way. */
@@ -18,6 +19,7 @@ async function gatewayHere(state: string): Promise<Gateway> {
     software: 'bench',
     config: parseConfig('', 'defaults'),
     clock: systemClock,
+    after,
     boot,
     log: makeLog('error'),
     drivers: await loadDrivers(),

@@ -1,10 +1,10 @@
-import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
 import { Fault } from '../base/fault.ts'
 import { readTextFile, writeFileAtomic } from '../base/files.ts'
-import { print, printJson, say, usage } from '../base/output.ts'
+import { print, printJson, say } from '../base/output.ts'
 import type { Client } from '../control/client.ts'
 import { contextOf, daemonOf } from './context.ts'
+import { typed } from './typed.ts'
 
 async function request({ out }: { out?: string }, command: Command): Promise<void> {
   const context = contextOf(command)
@@ -22,21 +22,11 @@ async function request({ out }: { out?: string }, command: Command): Promise<voi
 }
 
 /** Asks for the six words on the terminal. */
-async function typedWords(): Promise<string> {
-  if (!process.stdin.isTTY) {
-    throw usage(
-      'the six words of the registry root are needed',
-      'give --root-words "…", or type them on a terminal',
-    )
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  terminal.once('SIGINT', () => process.exit(130))
-  try {
-    return await terminal.question('the six words of the registry root, as the operator got them: ')
-  } finally {
-    terminal.close()
-  }
-}
+const typedWords = (): Promise<string> =>
+  typed(
+    'the six words of the registry root, as the operator got them: ',
+    'give --root-words "…", or type them on a terminal',
+  )
 
 async function acceptBundle(daemon: Client, bundle: string, given: string | undefined) {
   if (given !== undefined) return daemon.ask('accept', { bundle, rootWords: given })
@@ -61,7 +51,7 @@ async function accept(path: string, { rootWords }: { rootWords?: string }, comma
 
 async function verify(_given: object, command: Command): Promise<void> {
   const context = contextOf(command)
-  for await (const line of await daemonOf(context).follow('verify')) {
+  for await (const line of await daemonOf(context).follow('verify', {})) {
     if ('step' in line) {
       if (process.stderr.isTTY) say(`${line.step}: ${line.detail}`)
       continue

@@ -1,4 +1,18 @@
 import { z } from 'zod'
+import {
+  device,
+  deviceState,
+  line,
+  pairLine,
+  recordLine,
+  scanLine,
+  seconds,
+  testBody,
+  testLine,
+  word,
+} from './api-devices.ts'
+
+export type { DeviceBody, DeviceState, PairLine, ScanLine, TestLine } from './api-devices.ts'
 
 /** Largest request body that the control socket takes, bytes. */
 export const bodyLimit = 262_144
@@ -6,8 +20,6 @@ export const bodyLimit = 262_144
 const count = z.int().min(0)
 /** Milliseconds since 1970 UTC. */
 const moment = z.int().min(0)
-const line = z.string().max(1024)
-const word = z.string().max(128)
 
 /** How far a box is: without keys, with a request, with a route, and with a verified way to its server. */
 export const phase = z.enum(['fresh', 'requested', 'accepted', 'provisioned'])
@@ -18,27 +30,6 @@ export const faultAnswer = z.strictObject({
   error: z.strictObject({ code: word, message: z.string().max(65_536), hint: line.optional() }),
 })
 export type FaultAnswer = z.infer<typeof faultAnswer>
-
-/** What a device is called, which driver understands it, and where it is. */
-const placed = { id: word, driver: word, port: line, station: word }
-
-/** A device as it was added. An option that was typed is a word; the driver's card tells what it means. */
-const device = z.strictObject({
-  ...placed,
-  options: z.record(word, z.union([z.boolean(), z.number(), word])),
-})
-export type DeviceBody = z.infer<typeof device>
-
-/** A device as it stands now. `lastReading` is when the last reading was taken. */
-const deviceState = z.strictObject({
-  ...placed,
-  state: z.enum(['open', 'waiting', 'gone', 'refused']),
-  lastReading: moment.nullable(),
-  readings: count,
-  faults: count,
-  lastFault: z.strictObject({ code: word, message: line, at: moment }).optional(),
-})
-export type DeviceState = z.infer<typeof deviceState>
 
 /** The outbox in numbers: rows by state, how many were ever forgotten, and room in bytes. */
 const outboxSums = {
@@ -166,6 +157,7 @@ interface Call {
 interface Stream {
   method: 'GET' | 'POST'
   path: string
+  body: z.ZodType
   line: z.ZodType
 }
 
@@ -194,14 +186,29 @@ export const calls = {
     body: z.strictObject({ id: word }),
     answer: z.strictObject({ removed: word }),
   },
+  passkey: {
+    method: 'POST',
+    path: '/devices/passkey',
+    body: z.strictObject({ port: line, passkey: z.int().min(0).max(999_999) }),
+    answer: nothing,
+  },
   outbox: { method: 'GET', path: '/outbox', body: nothing, answer: outbox },
   verifyOutbox: { method: 'POST', path: '/outbox/verify', body: nothing, answer: outboxReport },
 } as const satisfies Record<string, Call>
 
 /** Everything that is answered line by line: the only list of it. */
 export const streams = {
-  taken: { method: 'GET', path: '/taken', line: taken },
-  verify: { method: 'POST', path: '/provision/verify', line: verifyLine },
+  taken: { method: 'GET', path: '/taken', body: nothing, line: taken },
+  verify: { method: 'POST', path: '/provision/verify', body: nothing, line: verifyLine },
+  scan: { method: 'POST', path: '/scan', body: z.strictObject({ seconds }), line: scanLine },
+  test: { method: 'POST', path: '/devices/test', body: testBody, line: testLine },
+  pair: { method: 'POST', path: '/devices/pair', body: z.strictObject({ port: line }), line: pairLine },
+  record: {
+    method: 'POST',
+    path: '/devices/record',
+    body: z.strictObject({ device: word, seconds }),
+    line: recordLine,
+  },
 } as const satisfies Record<string, Stream>
 
 export type CallName = keyof typeof calls
@@ -209,6 +216,7 @@ export type StreamName = keyof typeof streams
 export type CallBody<K extends CallName> = z.infer<(typeof calls)[K]['body']>
 export type CallAnswer<K extends CallName> = z.infer<(typeof calls)[K]['answer']>
 export type StreamLine<K extends StreamName> = z.infer<(typeof streams)[K]['line']>
+export type StreamBody<K extends StreamName> = z.infer<(typeof streams)[K]['body']>
 
 /**
  * What the daemon hands in. A stream's handler is called before the client sees its stream begin, so
@@ -218,5 +226,9 @@ export type StreamLine<K extends StreamName> = z.infer<(typeof streams)[K]['line
 export type Handlers = {
   [K in CallName]: (body: CallBody<K>) => Promise<CallAnswer<K>>
 } & {
-  [K in StreamName]: (send: (line: StreamLine<K>) => void, end: AbortSignal) => Promise<void>
+  [K in StreamName]: (
+    body: StreamBody<K>,
+    send: (line: StreamLine<K>) => void,
+    end: AbortSignal,
+  ) => Promise<void>
 }

@@ -9,6 +9,7 @@ import {
   type CallName,
   calls,
   faultAnswer,
+  type StreamBody,
   type StreamLine,
   type StreamName,
   streams,
@@ -19,7 +20,11 @@ export interface Client {
   /** Asks a question that has one answer. */
   ask<K extends CallName>(name: K, body: CallBody<K>, end?: AbortSignal): Promise<CallAnswer<K>>
   /** Begins a stream and resolves once the daemon has begun it; then its lines come. */
-  follow<K extends StreamName>(name: K, end?: AbortSignal): Promise<AsyncIterable<StreamLine<K>>>
+  follow<K extends StreamName>(
+    name: K,
+    body: StreamBody<K>,
+    end?: AbortSignal,
+  ): Promise<AsyncIterable<StreamLine<K>>>
 }
 
 /** How long a daemon may take to say something before it counts as stuck, milliseconds. */
@@ -144,9 +149,9 @@ export function connectControl(places: readonly [string, ...string[]]): Client {
       if (fault !== undefined) throw fault
       return checked(call.answer as unknown as z.ZodType<CallAnswer<K>>, value, 'answer', 'control.refused')
     },
-    async follow<K extends StreamName>(name: K, end?: AbortSignal) {
+    async follow<K extends StreamName>(name: K, body: StreamBody<K>, end?: AbortSignal) {
       const stream = streams[name]
-      const answer = await open(path, { method: stream.method, url: stream.path, body: {} }, end)
+      const answer = await open(path, { method: stream.method, url: stream.path, body }, end)
       if (answer.statusCode !== 200) {
         const fault = faultIn(parsed(await readAll(answer, path)))
         throw fault ?? new Fault('control.refused', `the daemon answered with status ${answer.statusCode}`)

@@ -54,10 +54,8 @@ const answerCall =
 const answerStream =
   (name: StreamName): Answer =>
   async (handlers, request, response, end) => {
-    const body = await readBody(request)
-    if (typeof body !== 'object' || Object.keys(body ?? {}).length > 0) {
-      throw new Fault('input.invalid', 'this request takes no body')
-    }
+    const schema = streams[name].body as z.ZodType
+    const body = checked(schema, await readBody(request), 'request', 'input.invalid')
     const gone = new AbortController()
     response.once('close', () => gone.abort())
     const send = (line: object) => {
@@ -65,7 +63,8 @@ const answerStream =
       if (!response.destroyed) response.write(`${JSON.stringify(line)}\n`)
     }
     response.setHeader('content-type', 'application/x-ndjson')
-    const over = handlers[name](send, AbortSignal.any([end, gone.signal]))
+    const handler = handlers[name] as (body: unknown, send: unknown, end: AbortSignal) => Promise<void>
+    const over = handler(body, send, AbortSignal.any([end, gone.signal]))
     if (!response.headersSent) response.flushHeaders()
     await over
     response.end()

@@ -5,6 +5,7 @@ import { makeLog } from '../base/log.ts'
 import { notify } from '../base/notify.ts'
 import { serve } from '../control/serve.ts'
 import { socketPlaces } from '../identity/places.ts'
+import { after } from '../transport/port.ts'
 import { makeGateway } from './gateway.ts'
 import { handlersOf } from './handlers.ts'
 import { watchMoments } from './moment.ts'
@@ -55,6 +56,7 @@ export async function runDaemon(options: RunOptions): Promise<void> {
     software: options.software,
     config,
     clock,
+    after,
     boot,
     log,
     drivers,

@@ -1,21 +1,50 @@
 import type { Bytes } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
-import { codeOf, type Fault } from '../base/fault.ts'
-import type { Said } from '../driver/driver.ts'
-import { type Outcome, openSession, type Session } from '../driver/session.ts'
+import { codeOf, type Fault, type FaultCode } from '../base/fault.ts'
+import type { Said, Told } from '../driver/driver.ts'
+import { counting, type Outcome, openSession, type Session } from '../driver/session.ts'
 import type { Setup } from '../driver/setup.ts'
-import type { After, Port } from '../transport/port.ts'
+import type { After, DeviceFacts, LinkSecurity, Port } from '../transport/port.ts'
+
+/** Where a device stands, for people. */
+export type DeviceStanding = 'open' | 'waiting' | 'gone' | 'refused'
 
 /** What a technician wants to know of a device. Times in milliseconds since 1970. */
-export interface DeviceFacts {
-  state: 'open' | 'waiting' | 'gone' | 'refused'
+export interface DeviceStatus {
+  state: DeviceStanding
   faults: number
   lastFault?: { code: string; message: string; at: number }
+  facts?: DeviceFacts
+  recording?: true
+}
+
+/** A frame that came in, and over what link. */
+export interface Came {
+  frame: Bytes
+  /** Steady time, milliseconds. */
+  mono: number
+  char?: string
+  security?: LinkSecurity
+  /** How far the device's clock was ahead of ours when its session began. */
+  clockOffMs?: number
+}
+
+/** Looks at a device without disturbing it: a test, a recording. */
+export interface Tap {
+  chunk?(way: 'in' | 'out', bytes: Bytes, mono: number, char?: string): void
+  outcomes?(outcomes: Outcome[], mono: number): void
+  state?(state: DeviceStanding, mono: number): void
+  /** Whether values are kept by whoever looks: then people are told. */
+  records?: true
 }
 
 /** A device that is being listened to. */
 export interface Device {
-  facts(): DeviceFacts
+  status(): DeviceStatus
+  /** Sends what the card has for this, if anything: a beep, a light. */
+  tell(told: Told): void
+  /** Looks on until called off. */
+  tap(tap: Tap): () => void
   stop(): Promise<void>
 }
 
@@ -25,29 +54,79 @@ export interface DeviceParts {
   port: Port
   clock: Clock
   after: After
-  /** Something counts: said by this frame, heard at this steady time. Never throws. */
-  said(said: Said, frame: Bytes, mono: number): void
+  /** Something counts. Never throws. */
+  said(said: Said, came: Came): void
+  /** A BLE device believes that this value has arrived, and it was not understood. Never throws. */
+  lost?(came: Came, fault: FaultCode): void
+  /** A bug of a driver, after what came was put in safety. */
+  broken(error: unknown): void
+}
+
+/** How many measurements of a device that keeps them are remembered, to know one that is sent again. */
+const rememberedLimit = 256
+
+/** Knows a measurement that a device with memory hands over once more: what it confirmed was lost on the way. */
+function again(): (said: Said) => boolean {
+  const known = new Set<string>()
+  return said => {
+    if ('scanned' in said || said.deviceTime === undefined) return false
+    const key = JSON.stringify(said)
+    const before = known.delete(key)
+    known.add(key)
+    if (known.size > rememberedLimit) known.delete(known.values().next().value!)
+    return before
+  }
 }
 
 /** Opens the port and listens until stopped; each time the line is back, the session begins anew. */
-export function listen({ setup, port, clock, after, said }: DeviceParts): Device {
+export function listen({ setup, port, clock, after, said, lost, broken }: DeviceParts): Device {
+  const overBle = 'ble' in setup.link
+  const known = 'ble' in setup.link && setup.link.ble.stores ? again() : () => false
+  // a weighing begins anew with its line, a finger does not
+  const counts = setup.settle !== undefined && 'goodMs' in setup.settle ? counting(setup) : undefined
+  const taps = new Set<Tap>()
   let session: Session | undefined
   let callOff: () => void = () => {}
   let gone: Fault | undefined
   let faults = 0
-  let lastFault: DeviceFacts['lastFault']
+  let lastFault: DeviceStatus['lastFault']
+  let facts: DeviceFacts = {}
+  let security: LinkSecurity | undefined
 
   const fault = (code: string, message: string): void => {
     faults++
     lastFault = { code, message, at: clock.now() }
   }
 
+  const standing = (): DeviceStanding => {
+    if (gone?.code === 'port.refused' || gone?.code === 'ble.unpaired') return 'refused'
+    const state = port.state()
+    if (state === 'open' || state === 'refused') return state
+    return state === 'missing' ? 'gone' : 'waiting'
+  }
+
+  const tellState = (): void => {
+    for (const tap of taps) tap.state?.(standing(), clock.mono())
+  }
+
+  const came = (frame: Bytes, mono: number, char: string | undefined): Came => ({
+    frame,
+    mono,
+    ...(char !== undefined && { char }),
+    ...(security !== undefined && { security }),
+    ...(facts.clockOffMs !== undefined && { clockOffMs: facts.clockOffMs }),
+  })
+
   const take = (outcomes: Outcome[], mono: number): void => {
-    for (const { frame, heard, said: counts } of outcomes) {
-      if ('fault' in heard) fault(heard.fault, heard.why)
-      if (counts !== undefined) said(counts, frame, mono)
+    for (const { frame, char, heard, said: counts } of outcomes) {
+      if ('fault' in heard) {
+        fault(heard.fault, heard.why)
+        if (overBle) lost?.(came(frame, mono, char), heard.fault)
+      }
+      if (counts !== undefined && !known(counts)) said(counts, came(frame, mono, char))
     }
-    send()
+    for (const tap of taps) tap.outcomes?.(outcomes, mono)
+    for (const bytes of session?.sends() ?? []) send(bytes)
     callOff()
     const due = session?.due()
     callOff =
@@ -58,46 +137,77 @@ export function listen({ setup, port, clock, after, said }: DeviceParts): Device
           })
   }
 
-  const send = (): void => {
-    for (const bytes of session?.sends() ?? []) {
-      // a line that is gone is told by the port itself; the session begins anew when it is back
-      port
-        .write(bytes)
-        .catch((why: unknown) => fault(codeOf(why) ?? 'port.gone', `could not write to ${port.name}`))
+  /** Understands a value that its device will not send again: a bug must not cost it. */
+  const safely = (bytes: Bytes, mono: number, char: string | undefined): void => {
+    try {
+      take(session!.hear(bytes, mono, char), mono)
+    } catch (error) {
+      lost?.(came(bytes, mono, char), 'driver.invalid')
+      broken(error)
     }
   }
 
+  const send = (bytes: Bytes): void => {
+    for (const tap of taps) tap.chunk?.('out', bytes, clock.mono())
+    // a line that is gone is told by the port itself; the session begins anew when it is back
+    port
+      .write(bytes)
+      .catch((why: unknown) => fault(codeOf(why) ?? 'port.gone', `could not write to ${port.name}`))
+  }
+
+  const end = (): void => {
+    const ended = session?.end(clock.mono()) ?? []
+    session = undefined
+    take(ended, clock.mono())
+  }
+
   port.open({
-    chunk(bytes, mono) {
-      if (session !== undefined) take(session.hear(bytes, mono), mono)
+    chunk(bytes, mono, char) {
+      for (const tap of taps) tap.chunk?.('in', bytes, mono, char)
+      if (session === undefined) return
+      if (overBle) safely(bytes, mono, char)
+      else take(session.hear(bytes, mono), mono)
     },
-    back() {
+    back(protection) {
       gone = undefined
-      session = openSession(setup, clock.mono())
+      security = protection
+      session = openSession(setup, clock.mono(), counts)
       take([], clock.mono())
+      tellState()
+    },
+    rest() {
+      end()
+      tellState()
+    },
+    learned(learned) {
+      // what a session does not tell again is still known, but for the clock: it was set meanwhile
+      const { clockOffMs: _, ...others } = facts
+      facts = { ...others, ...learned }
     },
     gone(why) {
       gone = why
-      const ended = session?.end(clock.mono()) ?? []
-      session = undefined
-      take(ended, clock.mono())
+      end()
       fault(why.code, why.message)
+      tellState()
     },
   })
 
   return {
-    facts() {
-      const state = port.state()
-      const shown = {
-        open: 'open',
-        waiting: 'waiting',
-        missing: 'gone',
-        refused: 'refused',
-        opening: 'waiting',
-        closed: 'waiting',
-      } as const
-      const last = lastFault === undefined ? {} : { lastFault }
-      return { state: gone?.code === 'port.refused' ? 'refused' : shown[state], faults, ...last }
+    status: () => ({
+      state: standing(),
+      faults,
+      ...(lastFault !== undefined && { lastFault }),
+      ...(Object.keys(facts).length > 0 && { facts }),
+      ...([...taps].some(tap => tap.records) && { recording: true as const }),
+    }),
+    tell(told) {
+      const text = setup.feedback[told]
+      if (text !== undefined && session !== undefined) send(Uint8Array.from(Buffer.from(text, 'latin1')))
+    },
+    tap(tap) {
+      taps.add(tap)
+      tap.state?.(standing(), clock.mono())
+      return () => taps.delete(tap)
     },
     async stop() {
       callOff()

@@ -6,6 +6,9 @@ import type { Drivers } from '../driver/load.ts'
 import type { Config } from '../identity/config.ts'
 import type { Identity } from '../identity/identity.ts'
 import { places } from '../identity/places.ts'
+import { bluezRadio } from '../transport/bluez-radio.ts'
+import type { After } from '../transport/port.ts'
+import type { Radio } from '../transport/radio.ts'
 import type { Draft } from '../wire/chained.ts'
 import type { Place } from './custody.ts'
 import { type Link, openLink } from './link.ts'
@@ -14,6 +17,8 @@ import { ration } from './ration.ts'
 import type { StationEvent } from './station.ts'
 import { openStations, type Stations } from './stations.ts'
 import { type TakenStream, takenStream } from './taken.ts'
+import { wallOf } from './wall.ts'
+import { openWays, type Ways } from './ways.ts'
 
 /** What was made ready before anything was started. */
 export interface GatewayParts {
@@ -25,6 +30,9 @@ export interface GatewayParts {
   log: Log
   drivers: Drivers
   moments: Moments
+  after: After
+  /** The machine's own Bluetooth where nothing else is handed in. */
+  makeRadio?: () => Radio
 }
 
 type EventMembers = Extract<Draft, { type: 'event' }>['members']
@@ -34,6 +42,7 @@ export interface Gateway {
   parts: GatewayParts
   startedMono: number
   stations: Stations
+  ways: Ways
   taken: TakenStream
   identity(): Identity
   identify(identity: Identity): void
@@ -71,7 +80,7 @@ const driversHash = ({ all }: Drivers): string =>
 
 /** Puts the parts together; nothing runs before the devices are added. */
 export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: unknown) => void): Gateway {
-  const { clock, log, moments, config } = parts
+  const { clock, log, moments, config, after } = parts
   const taken = takenStream()
   const often = ration(clock, linesPerMinute)
   let identity = first
@@ -85,7 +94,7 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
       : link.take(draft)
 
   /** Logs what a device did, unless it does it too often. */
-  const note = (words: 'taken' | 'scanned' | 'reading refused', fields: NoteFields): void => {
+  const note = (words: 'taken' | 'scanned' | 'frame kept' | 'reading refused', fields: NoteFields): void => {
     const count = often.take(`${words} ${fields.device}`)
     if (count === 0) return
     const tell = words === 'reading refused' ? log.error : log.info
@@ -104,17 +113,40 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
       refused++
       whyRefused = event.refused.code
       note('reading refused', { device, code: event.refused.code })
+    } else if ('kept' in event) {
+      const { epoch, seq } = event.place
+      note('frame kept', { device, epoch, seq, code: event.fault })
     } else note('scanned', { device })
   }
 
+  const ways = openWays({
+    clock,
+    after,
+    timezone: config.timezone,
+    makeRadio: parts.makeRadio ?? (() => bluezRadio({ clock, after })),
+  })
+  const wall = wallOf(config.timezone)
   const { stationWindowMs: windowMs, stationClaimMs: claimMs, stationEndCode: endCode } = config
   const rules = { windowMs, claimMs, endCode }
-  const stations = openStations({ drivers: parts.drivers, rules, clock, moments, take, tell, broken })
+  const { drivers } = parts
+  const stations = openStations({
+    drivers,
+    ways,
+    rules,
+    clock,
+    after,
+    moments,
+    wall,
+    take,
+    tell,
+    broken,
+  })
 
   return {
     parts,
     startedMono: clock.mono(),
     stations,
+    ways,
     taken,
     identity: () => identity,
     identify(next) {
@@ -141,6 +173,7 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
     whyRefused: () => whyRefused,
     async stop() {
       await stations.stop()
+      await ways.close()
       await link?.stop()
     },
   }

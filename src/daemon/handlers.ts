@@ -1,17 +1,22 @@
 import { hex, sha256 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
+import { parseAddress } from '../base/portname.ts'
 import type { Handlers } from '../control/api.ts'
 import { addDevice, type Device, readDevices, removeDevice } from '../identity/devices.ts'
 import { hardware } from '../identity/hardware.ts'
 import { wordsOf } from '../identity/identity.ts'
 import { acceptBundle, makeRequest, requestText } from '../identity/provision.ts'
+import { serialPorts, stableName } from '../transport/usb.ts'
 import type { Gateway } from './gateway.ts'
+import { looking, recording } from './looking.ts'
+import { pairing } from './pairing.ts'
 import { cardCheck } from './prepare.ts'
 import { verifyWay } from './provisioning.ts'
+import { scanning } from './scan.ts'
 import { outboxOf, statusOf } from './status.ts'
 
 /** The chained proposal of a device that a technician added (WIRE 6.4). */
-function proposal({ id, driver, station, options }: Device) {
+function proposal({ id, driver, port, station, options }: Device) {
   const sorted = Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1))
   return {
     event: 'device-proposed' as const,
@@ -19,10 +24,16 @@ function proposal({ id, driver, station, options }: Device) {
       device: id,
       driver,
       station,
-      link: 'serial' as const,
+      link: parseAddress(port).kind,
       options: hex(sha256(JSON.stringify(sorted))),
     },
   }
+}
+
+/** The name of a serial port that stays the same when devices are plugged in anew. */
+async function lastingName(port: string): Promise<string> {
+  if (parseAddress(port).kind !== 'serial') return port
+  return stableName(port, await serialPorts()).port
 }
 
 const noRoute = (): Fault =>
@@ -42,7 +53,7 @@ export function handlersOf(gateway: Gateway): Handlers {
 
   return {
     status: async () => statusOf(gateway),
-    taken: (send, end) => taken.listen(send, end),
+    taken: (_body, send, end) => taken.listen(send, end),
     async request() {
       const { already, identity } = await makeRequest(state, {
         hardware: hardware(),
@@ -74,7 +85,7 @@ export function handlersOf(gateway: Gateway): Handlers {
         versions: { binding: binding.version, serverEntry: entry.version },
       }
     },
-    async verify(send, end) {
+    async verify(_body, send, end) {
       const identity = gateway.identity()
       const link = gateway.link()
       if (identity.phase === 'fresh' || identity.route === undefined || link === undefined) throw noRoute()
@@ -89,7 +100,8 @@ export function handlersOf(gateway: Gateway): Handlers {
     },
     devices: async () => readDevices(state, check),
     async addDevice(given) {
-      const { already, device } = addDevice(state, given, check)
+      const port = await lastingName(given.port)
+      const { already, device } = addDevice(state, { ...given, port }, check)
       if (!already) stations.add(device)
       // told again where it is there already: the power may have gone between the two the first time
       await tell(proposal(device))
@@ -101,6 +113,10 @@ export function handlersOf(gateway: Gateway): Handlers {
       await tell({ event: 'device-removed', detail: { device: id } })
       return { removed: id }
     },
+    scan: scanning(gateway),
+    test: looking(gateway),
+    record: recording(gateway),
+    ...pairing(gateway),
     async outbox() {
       const link = gateway.link()
       if (link === undefined) throw noRoute()

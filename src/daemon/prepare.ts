@@ -1,9 +1,11 @@
 import { checkPrivateFolder } from '../base/files.ts'
+import { parseAddress } from '../base/portname.ts'
 import { type Drivers, loadDrivers } from '../driver/load.ts'
 import { setUp } from '../driver/setup.ts'
 import { type Config, readConfig } from '../identity/config.ts'
 import { type Device, type DeviceCheck, readDevices } from '../identity/devices.ts'
 import { type Identity, loadIdentity } from '../identity/identity.ts'
+import { fits } from './fits.ts'
 
 /** Where the daemon lives. */
 export interface Site {
@@ -15,8 +17,9 @@ export interface Site {
 /** Judges a device by its driver's card: an unknown driver or a wrong option is a Fault. */
 export const cardCheck =
   (drivers: Drivers): DeviceCheck =>
-  ({ id, driver, options }) => {
-    setUp(drivers.of(driver).driver, options, `options of ${id}`, 'config.invalid')
+  ({ id, driver, port, options }) => {
+    const { link } = setUp(drivers.of(driver).driver, options, `options of ${id}`, 'config.invalid')
+    fits(parseAddress(port), link, `device ${id}`)
   }
 
 /**

@@ -23,6 +23,9 @@ export interface Claim extends ReadingPlace {
   scannedMono: number
 }
 
+/** How far the clock of a device may be off that was compared with ours: it tells whole seconds. */
+const coarseMs = 5_000
+
 interface Window {
   band: string
   scannedMono: number
@@ -39,12 +42,17 @@ interface Window {
 export interface Attributor {
   /** A band was scanned; gives the claims of the window that this one replaces. */
   scan(code: string, now: number): Claim[]
-  /** Whose a measurement is; undefined is a normal state. */
-  measure(family: Family, now: number): Attribution | undefined
+  /**
+   * Whose a measurement is that came at `now` and was made at `measuredAt`; undefined is a normal state. What
+   * was measured before a band was scanned is not that band's.
+   */
+  measure(family: Family, now: number, measuredAt?: number): Attribution | undefined
   /** Tells where an unattributed measurement was put, so that a scan shortly after may claim it. */
   place(family: Family, measuredAt: number, place: ReadingPlace): void
   /** Lets time pass; gives the claims of a window that ended. */
   rest(now: number): Claim[]
+  /** Whether a window waits for a measurement, and none from just before the scan may be meant by it. */
+  expects(): boolean
   /** When `rest` wants to be called; undefined while no window is open. */
   due(): number | undefined
 }
@@ -75,8 +83,9 @@ export function attributor({ windowMs, claimMs, endCode }: AttributeRules): Attr
       window = { band: code, scannedMono: now, until: now + windowMs, measured: new Set(), claimable }
       return claims
     },
-    measure(family, now) {
+    measure(family, now, measuredAt = now) {
       if (window === undefined || now >= window.until) return undefined
+      if (measuredAt < window.scannedMono - coarseMs) return undefined
       if (window.measured.has(family) && !repeats(family)) return undefined
       window.measured.add(family)
       return { band: window.band, scannedMono: window.scannedMono }
@@ -86,6 +95,7 @@ export function attributor({ windowMs, claimMs, endCode }: AttributeRules): Attr
       if (claimMs > 0 && window === undefined) waiting.set(family, { at: measuredAt, place })
     },
     rest,
+    expects: () => window !== undefined && window.claimable.size === 0 && window.measured.size === 0,
     due: () => window?.until,
   }
 }

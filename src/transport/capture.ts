@@ -10,7 +10,7 @@ export const captureLineLimit = 64 * 1024
 
 const short = z.string().max(1000)
 const setting = z.union([z.boolean(), z.number(), z.string().max(100)])
-const bytes = z.string().regex(/^([0-9a-fA-F]{2})+$/, 'must be bytes in hex')
+const bytes = z.string().regex(/^([0-9a-fA-F]{2})*$/, 'must be bytes in hex')
 
 /** The first line of a capture. For BLE, what the device advertised stands beside. */
 const headerSchema = z.strictObject({
@@ -36,6 +36,8 @@ const lineSchema = z
     out: bytes.optional(),
   })
   .refine(line => (line.in === undefined) !== (line.out === undefined), 'must have either in or out')
+  // A BLE value may be empty; nothing at all is no chunk of a line.
+  .refine(line => line.char !== undefined || (line.in ?? line.out) !== '', 'must have at least one byte')
 
 /** A chunk as it came or went; `char` is the characteristic of a BLE device. */
 export interface CaptureLine {

@@ -7,8 +7,8 @@ const chunkLimit = 16 * 1024
 
 /** A recording under way. */
 export interface Recorder {
-  /** Notes bytes from the device (`in`) or to it (`out`), at a steady time in milliseconds. */
-  note(way: 'in' | 'out', bytes: Uint8Array, mono: number): void
+  /** Notes bytes from the device (`in`) or to it (`out`), at a steady time; `char` is a BLE characteristic. */
+  note(way: 'in' | 'out', bytes: Uint8Array, mono: number, char?: string): void
   /** Whether the largest capture that can be read again is full; then nothing more is noted. */
   full(): boolean
 }
@@ -27,10 +27,11 @@ export function recorder(header: CaptureHeader, write: (text: string) => void, m
   }
   put(headerText(header))
   return {
-    note(way, bytes, at) {
-      for (let from = 0; from < bytes.length; from += chunkLimit) {
+    note(way, bytes, at, char) {
+      const place = char === undefined ? {} : { char }
+      for (let from = 0; from < bytes.length || (from === 0 && char !== undefined); from += chunkLimit) {
         const part = Uint8Array.from(bytes.subarray(from, from + chunkLimit))
-        put(lineText({ t: Math.max(0, at - mono), way, bytes: part }))
+        put(lineText({ t: Math.max(0, at - mono), ...place, way, bytes: part }))
       }
     },
     full: () => full,
@@ -43,9 +44,9 @@ export const recorded = (port: Port, recorder: Recorder, clock: Clock = systemCl
   open: events =>
     port.open({
       ...events,
-      chunk(bytes, mono) {
-        recorder.note('in', bytes, mono)
-        events.chunk(bytes, mono)
+      chunk(bytes, mono, char) {
+        recorder.note('in', bytes, mono, char)
+        events.chunk(bytes, mono, char)
       },
     }),
   async write(bytes) {

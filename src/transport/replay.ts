@@ -46,7 +46,7 @@ export function replayPort(name: string, capture: Capture, handed: Partial<Repla
     }
     const wait = started + chunk.t / tools.speed - tools.clock.mono()
     callOff = tools.after(Math.max(0, wait), () => {
-      events?.chunk(chunk.bytes.slice(), tools.clock.mono())
+      events?.chunk(chunk.bytes.slice(), tools.clock.mono(), chunk.char)
       step(index + 1, started)
     })
   }

@@ -51,7 +51,7 @@ beforeAll(async () => {
     addDevice: async given => addDevice(state, given, check),
     removeDevice: async ({ id }) => ({ removed: removeDevice(state, id).id }),
     status: async () => (own.status ?? (async () => status))({}),
-    verify: async (send, end) => own.verify?.(send, end),
+    verify: async (body, send, end) => own.verify?.(body, send, end),
     verifyOutbox: async () => (own.verifyOutbox ?? fakeHandlers().verifyOutbox)({}),
   })
   control = await serve(socket, handlers, error => {
@@ -92,7 +92,7 @@ test('provisioning by file: request, its words, accept with the root words, each
   const unasked = await vitalgate('provision', 'accept', bundle)
   expect([unasked.code, unasked.err]).toEqual([
     2,
-    'vitalgate: error: the six words of the registry root are needed\nvitalgate: hint: give --root-words "…", or type them on a terminal\n',
+    'vitalgate: error: this needs an answer: the six words of the registry root, as the operator got them\nvitalgate: hint: give --root-words "…", or type them on a terminal\n',
   ])
   const wrong = await vitalgate('provision', 'accept', bundle, '--root-words', 'six words that are not right')
   expect(wrong.code).toBe(1)
@@ -117,7 +117,7 @@ test('provisioning by file: request, its words, accept with the root words, each
 })
 
 test('provision verify tells the outcome, or why not', async () => {
-  own.verify = async send => {
+  own.verify = async (_body, send) => {
     send({ step: 'handshake', detail: 'x' })
     send({ outcome: { already: false, gateway: 'g', server: 's', roundTripMs: 12 } })
   }
@@ -127,7 +127,7 @@ test('provision verify tells the outcome, or why not', async () => {
     'provisioned: server s signed for a test in 12 ms\n',
     '',
   ])
-  own.verify = async send => {
+  own.verify = async (_body, send) => {
     send({ step: 'connecting', detail: 'x' })
     throw new Fault('server.refused', 'the server holds this box', { hint: 'ask the operator' })
   }
@@ -145,7 +145,7 @@ test('Ctrl-C ends a command that waits with 130', async () => {
   const waiting = new Promise<void>(resolve => {
     waits = resolve
   })
-  own.verify = (_, end) => {
+  own.verify = (_body, _send, end) => {
     waits()
     return new Promise(resolve => end.addEventListener('abort', () => resolve()))
   }

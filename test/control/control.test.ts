@@ -75,7 +75,7 @@ test('a fault of the daemon is the fault of the client, with code, message and h
     'provision it first',
   ])
   expect(
-    (await fault(client.follow('verify').then(lines => lines[Symbol.asyncIterator]().next()))).code,
+    (await fault(client.follow('verify', {}).then(lines => lines[Symbol.asyncIterator]().next()))).code,
   ).toBe('identity.unprovisioned')
 })
 
@@ -99,7 +99,7 @@ test.each([
   ['POST', '/devices', '[]', 400, 'request has'],
   ['POST', '/devices', '{"id":"a","more":1}', 400, 'more: unknown name'],
   ['POST', '/devices', ' '.repeat(262_145), 400, 'body is larger than 262144 bytes'],
-  ['POST', '/provision/verify', '{"a":1}', 400, 'this request takes no body'],
+  ['POST', '/provision/verify', '{"a":1}', 400, 'a: unknown name'],
 ])('%s %s %#: refused with a reason', async (method, url, body, code, message) => {
   await begin()
   const answer = await raw(method, url, body)
@@ -119,12 +119,12 @@ const one = (seq: number): Taken => ({
 test('whoever follows misses nothing that was taken after the stream began', async () => {
   let say: (line: Taken) => void = () => {}
   const client = await begin({
-    taken: (send, end) => {
+    taken: (_body, send, end) => {
       say = send
       return new Promise(resolve => end.addEventListener('abort', () => resolve()))
     },
   })
-  const lines = (await client.follow('taken'))[Symbol.asyncIterator]()
+  const lines = (await client.follow('taken', {}))[Symbol.asyncIterator]()
   say(one(1))
   say(one(2))
   expect((await lines.next()).value).toEqual(one(1))
@@ -139,7 +139,7 @@ test('a follower who leaves is told to the handler', async () => {
     left = resolve
   })
   const client = await begin({
-    taken: (send, end) => {
+    taken: (_body, send, end) => {
       send(one(1))
       return new Promise(resolve =>
         end.addEventListener('abort', () => {
@@ -150,7 +150,7 @@ test('a follower who leaves is told to the handler', async () => {
     },
   })
   const stop = new AbortController()
-  const lines = (await client.follow('taken', stop.signal))[Symbol.asyncIterator]()
+  const lines = (await client.follow('taken', {}, stop.signal))[Symbol.asyncIterator]()
   expect((await lines.next()).value).toEqual(one(1))
   stop.abort()
   expect((await fault(lines.next())).code).toBe('interrupted')
@@ -161,7 +161,7 @@ test('a follower who does not read is dropped instead of filling the memory', as
   let say: (line: Taken) => void = () => {}
   const dropped = new Promise<void>(resolve => {
     void begin({
-      taken: (send, end) => {
+      taken: (_body, send, end) => {
         say = send
         return new Promise(done =>
           end.addEventListener('abort', () => {
@@ -183,19 +183,19 @@ test('a follower who does not read is dropped instead of filling the memory', as
 
 test('followers leave room for questions: the seventeenth is refused, until one of the others leaves', async () => {
   const client = await begin({
-    taken: (_send, end) => new Promise(resolve => end.addEventListener('abort', () => resolve())),
+    taken: (_body, _send, end) => new Promise(resolve => end.addEventListener('abort', () => resolve())),
   })
   const leave = Array.from({ length: 16 }, () => new AbortController())
-  for (const one of leave) await client.follow('taken', one.signal)
+  for (const one of leave) await client.follow('taken', {}, one.signal)
   for (let n = 0; n < 80; n++) {
-    const told = await fault(client.follow('taken'))
+    const told = await fault(client.follow('taken', {}))
     expect([told.code, told.hint]).toEqual(['control.refused', 'end one of them first'])
   }
   expect(await client.ask('status', {})).toEqual(status)
   leave[0]?.abort()
   const again = async (): Promise<unknown> => {
     try {
-      return await client.follow('taken')
+      return await client.follow('taken', {})
     } catch {
       return again()
     }
@@ -205,12 +205,12 @@ test('followers leave room for questions: the seventeenth is refused, until one 
 
 test('a fault in the middle of a stream is its last line', async () => {
   const client = await begin({
-    verify: async send => {
+    verify: async (_body, send) => {
       send({ step: 'connecting', detail: 'x' })
       throw new Fault('server.refused', 'the server holds this box')
     },
   })
-  const lines = (await client.follow('verify'))[Symbol.asyncIterator]()
+  const lines = (await client.follow('verify', {}))[Symbol.asyncIterator]()
   expect((await lines.next()).value).toEqual({ step: 'connecting', detail: 'x' })
   const told = await fault(lines.next())
   expect([told.code, exitOf(told)]).toEqual(['server.refused', 12])

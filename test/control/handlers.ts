@@ -58,5 +58,10 @@ export const fakeHandlers = (own: Partial<Handlers> = {}): Handlers => ({
   verifyOutbox: async () => ({ epochs: 1, rows: 9, problems: [], more: false }),
   taken: async () => {},
   verify: absent,
+  passkey: absent,
+  scan: absent,
+  test: absent,
+  pair: absent,
+  record: absent,
   ...own,
 })

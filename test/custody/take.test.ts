@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { openStation, type StationEvent } from '../../src/daemon/station.ts'
+import { wallOf } from '../../src/daemon/wall.ts'
 import type { Draft } from '../../src/wire/chained.ts'
 import { signingKey } from '../../src/wire/keys.ts'
 import { hashOf, nextOf, zeroOf } from '../outbox/chain.ts'
@@ -197,6 +198,7 @@ test('a station tells such a reading as refused, and goes on', async () => {
     clock: { now: () => 0, mono: () => 5 },
     after: () => () => {},
     moments: { at: () => moment(5) },
+    wall: wallOf('UTC'),
     take: custody.take,
     tell: event => {
       told.push(event)
@@ -212,10 +214,11 @@ test('a station tells such a reading as refused, and goes on', async () => {
     driver: { id: 'acme-ws100', revision: 1, hash: 'ab'.repeat(32) },
     link: { kind: 'serial' as const, check: 'parity' },
     experimental: false,
+    stores: false,
   }
-  const frame = new Uint8Array([1])
-  station.hear(origin, { measured: { 'body-weight': { n: 1, s: 7, u: 'kg' } } }, frame, 5)
-  station.hear(origin, { measured: { 'body-weight': { n: 7240, s: 2, u: 'kg' } } }, frame, 5)
+  const came = { frame: new Uint8Array([1]), mono: 5 }
+  station.hear(origin, { measured: { 'body-weight': { n: 1, s: 7, u: 'kg' } } }, came)
+  station.hear(origin, { measured: { 'body-weight': { n: 7240, s: 2, u: 'kg' } } }, came)
   await both.promise
   expect(broken).toEqual([])
   expect(told).toMatchObject([

@@ -3,6 +3,7 @@ import { makeLog } from '../../src/base/log.ts'
 import { type Gateway, makeGateway } from '../../src/daemon/gateway.ts'
 import { loadDrivers } from '../../src/driver/load.ts'
 import { readConfig } from '../../src/identity/config.ts'
+import { after } from '../../src/transport/port.ts'
 import { openPty, type Pty } from '../fakes/pty.ts'
 
 let pty: Pty | undefined
@@ -23,6 +24,7 @@ test('a device that never stops fills no log: thirty lines of a sort in a minute
       software: '0.1.0',
       config: readConfig(undefined),
       clock: { now: () => 0, mono: () => now },
+      after,
       boot: moment.boot,
       log: makeLog('info', { write: text => void lines.push(JSON.parse(text)) }),
       drivers: await loadDrivers(),

@@ -92,3 +92,24 @@ test('a measurement is led by what the device is for, not by the pulse that come
   expect(familyOf(['pulse-rate'])).toBe('pulse-rate')
   expect(familyOf([])).toBeUndefined()
 })
+
+test('what was measured before the scan is not of the band that was scanned after it', () => {
+  const residents = attributor({ windowMs: 180_000, claimMs: 60_000, endCode: 'END' })
+  residents.scan('BAND-1', 1_000_000)
+  // handed over now, measured five minutes ago; and measured after the scan, handed over later
+  expect(residents.measure('systolic', 1_010_000, 710_000)).toBeUndefined()
+  expect(residents.measure('systolic', 1_060_000, 1_020_000)).toEqual({
+    band: 'BAND-1',
+    scannedMono: 1_000_000,
+  })
+  // a device tells whole seconds: five of them are forgiven
+  expect(residents.measure('systolic', 1_060_000, 995_000)).toBeDefined()
+  expect(residents.measure('systolic', 1_060_000, 994_999)).toBeUndefined()
+})
+
+test('what was kept for hours is not claimed by a scan just after it was handed over', () => {
+  const residents = attributor({ windowMs: 180_000, claimMs: 60_000, endCode: 'END' })
+  residents.place('systolic', 1_000_000, { epoch: 'a', seq: 7 })
+  residents.scan('BAND-1', 1_060_001)
+  expect(residents.rest(1_300_000)).toEqual([])
+})

@@ -57,7 +57,7 @@ export function discrepancies(
 
 /** Notes what the control socket tells to be taken, until the daemon goes; resolves once that has begun. */
 export async function noteTaken(box: WayBox, taken: Taken[]): Promise<{ ended: Promise<void> }> {
-  const lines = await box.client().follow('taken')
+  const lines = await box.client().follow('taken', {})
   const read = async (): Promise<void> => {
     try {
       for await (const line of lines) taken.push(line)
