@@ -63,6 +63,17 @@ function boxLines(status: Status): [string, string][] {
   return lines
 }
 
+/** What a device told of itself, in a few words. */
+function selfText({ facts }: DeviceState): string {
+  if (facts === undefined) return ''
+  const { maker, model, firmware, battery } = facts
+  const words = [[maker, model].filter(word => word !== undefined).join(' ')]
+  if (firmware !== undefined) words.push(`firmware ${firmware}`)
+  if (battery !== undefined) words.push(`battery ${battery} %`)
+  const told = words.filter(word => word !== '').join(', ')
+  return told === '' ? '' : ` (${told})`
+}
+
 const deviceRow = (one: DeviceState, now: number): string[] => [
   one.id,
   one.state,
@@ -71,7 +82,7 @@ const deviceRow = (one: DeviceState, now: number): string[] => [
   ago(one.lastReading, now),
   String(one.faults),
   one.lastFault === undefined ? '' : `${one.lastFault.code} ${ago(one.lastFault.at, now)}`,
-  `${one.driver} at ${one.port}`,
+  `${one.driver} at ${one.port}${selfText(one)}`,
 ]
 
 /** The status as text: what needs attention first, then the box, then its devices. */

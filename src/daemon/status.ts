@@ -5,6 +5,9 @@ import type { Gateway } from './gateway.ts'
 /** How long before the end of the server entry's validity people are told (DESIGN 6). */
 const warnBeforeMs = 30 * 86_400_000
 
+/** Percent. A&D tell 100, 66, 40 and 33 only, and 33 is empty soon. */
+const lowBattery = 33
+
 const empty = { queued: 0, sent: 0, receipted: 0, forgotten: 0, bytes: 0, quota: 0, oldest: null }
 const noUplink: Status['uplink'] = { state: 'off', broker: null, since: null, lastReceipt: null }
 
@@ -51,6 +54,13 @@ function noticesOf(gateway: Gateway, status: Omit<Status, 'notices'>): string[] 
     notices.push('the outbox is more than four fifths full')
   if (routeValidUntil !== null && routeValidUntil - clock.wall < warnBeforeMs) {
     notices.push('the server entry ends within 30 days: ask the operator for a new bundle')
+  }
+  for (const { id, facts, recording } of status.devices) {
+    if (recording) notices.push(`what ${id} says is being recorded just now`)
+    const { battery } = facts ?? {}
+    if (battery !== undefined && battery <= lowBattery) {
+      notices.push(`the battery of ${id} is at ${battery} %: change it`)
+    }
   }
   if (clock.source === 'none' || clock.source === 'saved') notices.push('the clock is not synchronised')
   return notices
