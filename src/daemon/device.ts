@@ -171,6 +171,9 @@ export function listen({ setup, port, clock, after, said, lost, broken }: Device
     back(protection) {
       gone = undefined
       security = protection
+      // what a session does not tell again is still known, but for the clock: it was set meanwhile
+      const { clockOffMs: _, ...others } = facts
+      facts = others
       session = openSession(setup, clock.mono(), counts)
       take([], clock.mono())
       tellState()
@@ -180,9 +183,7 @@ export function listen({ setup, port, clock, after, said, lost, broken }: Device
       tellState()
     },
     learned(learned) {
-      // what a session does not tell again is still known, but for the clock: it was set meanwhile
-      const { clockOffMs: _, ...others } = facts
-      facts = { ...others, ...learned }
+      facts = { ...facts, ...learned }
     },
     gone(why) {
       gone = why

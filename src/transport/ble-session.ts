@@ -101,8 +101,7 @@ export async function bleSession(peer: Peer, parts: SessionParts): Promise<Endin
 
   const timeStep = async ({ flags, uuid }: Characteristic): Promise<void> => {
     const which = uuid as ClockUuid
-    if (flags.includes('read')) await tried(async () => compare(await peer.read(which)))
-    else if (flags.includes('notify') || flags.includes('indicate')) {
+    if (!flags.includes('read') && (flags.includes('notify') || flags.includes('indicate'))) {
       // Omron tells its time when it wants ours
       let asked = false
       await tried(() =>
@@ -139,7 +138,11 @@ export async function bleSession(peer: Peer, parts: SessionParts): Promise<Endin
     })
     await peer.subscribe(uuid, (value, mono) => {
       lively = mono
-      if (!hex(value).startsWith(answer.toLowerCase())) return
+      // another answer than the one that is waited for: the driver may know why
+      if (!hex(value).startsWith(answer.toLowerCase())) {
+        told(uuid)(value, mono)
+        return
+      }
       answered = true
       tell()
     })
@@ -163,6 +166,15 @@ export async function bleSession(peer: Peer, parts: SessionParts): Promise<Endin
       })
     }
     lively = clock.mono()
+  }
+
+  /** Looks at the device's clocks before anything is heard: how old a value is, is told by the clock it had. */
+  const compareClocks = async (there: readonly Characteristic[]): Promise<void> => {
+    for (const step of settings.begin) {
+      if (!('clock' in step)) continue
+      const found = there.find(({ uuid, flags }) => uuid === step.clock && flags.includes('read'))
+      if (found !== undefined) await tried(async () => compare(await peer.read(found.uuid)))
+    }
   }
 
   const steps = async (there: readonly Characteristic[]): Promise<void> => {
@@ -190,6 +202,7 @@ export async function bleSession(peer: Peer, parts: SessionParts): Promise<Endin
   events.back({ bonded: peer.bonded, encrypted: peer.bonded })
   lively = clock.mono()
   try {
+    await compareClocks(there)
     await steps(there)
     for (;;) {
       const now = clock.mono()

@@ -45,7 +45,7 @@ export async function connect(
     } catch (cause) {
       if (!isFault(cause, 'ble.lost') || signal.aborted || bus.lost() !== undefined) throw cause
       if (attempt === tries || clock.mono() - began > triesMs) throw cause
-      keepDiscovering = vanished(cause)
+      keepDiscovering ||= vanished(cause)
       await adapter.pause(againMs)
     }
   }
