@@ -3,12 +3,12 @@ import { Fault, type FaultCode } from '../base/fault.ts'
 import { usage } from '../base/output.ts'
 import type { Said } from '../driver/driver.ts'
 import type { Drivers } from '../driver/load.ts'
-import { choiceOf } from '../driver/options.ts'
+import { type Choice, choiceOf } from '../driver/options.ts'
 import { type Chunk, type Played, play } from '../driver/play.ts'
 import { type Heard, type Outcome, openSession } from '../driver/session.ts'
 import { type Setup, setUp } from '../driver/setup.ts'
 import { shown } from '../reading/quantity.ts'
-import type { Capture } from '../transport/capture.ts'
+import type { Capture, CaptureLine } from '../transport/capture.ts'
 
 /** What the command line says about a capture's driver. */
 export interface Chosen {
@@ -18,10 +18,10 @@ export interface Chosen {
 }
 
 /** `name=value` as typed, against the options of a card. */
-function typedOptions(
+export function typedOptions(
   words: readonly string[],
   table: Parameters<typeof choiceOf>[0],
-): Record<string, unknown> {
+): Record<string, Choice> {
   return Object.fromEntries(
     words.map(word => {
       const [, name, value] = /^([^=]+)=(.*)$/.exec(word) ?? []
@@ -87,3 +87,10 @@ export function countedRow({ heard, said }: Outcome): object | undefined {
   if (said !== undefined) return saidRow(said)
   return 'fault' in heard ? heardRow(heard) : undefined
 }
+
+/** A chunk as `show --json` prints it: as it stands in the capture. */
+export const lineRow = ({ t, way, bytes, char }: CaptureLine): object => ({
+  t,
+  ...(char !== undefined && { char }),
+  [way]: hex(bytes),
+})

@@ -3,44 +3,30 @@ import { hex } from '../base/bytes.ts'
 import { print, printJson, table } from '../base/output.ts'
 import { loadDrivers } from '../driver/load.ts'
 import type { Timed } from '../driver/play.ts'
-import type { Heard } from '../driver/session.ts'
-import { type Kind, kindNames } from '../reading/kinds.ts'
-import { type Quantity, spoken } from '../reading/quantity.ts'
-import { type Capture, type CaptureLine, readCapture } from '../transport/capture.ts'
+import { readCapture } from '../transport/capture.ts'
 import { type Chosen, countedRow, decodeCapture, frameRow, setupOf } from './capture-decode.ts'
-import { type ReplayOptions, replayInto } from './capture-replay.ts'
+import { type ScrubOptions, scrubFile } from './capture-file.ts'
+import { recordCommand } from './capture-record.ts'
+import { type ReplayOptions, replay } from './capture-replay.ts'
+import { showCapture } from './capture-show.ts'
+import { seconds, told } from './capture-told.ts'
+import { readable } from './readable.ts'
 
 const gather = (word: string, before: readonly string[] = []): string[] => [...before, word]
 
-/** Bytes as people read them: printable ASCII as it is, everything else as a dot. */
-const readable = (bytes: Uint8Array): string =>
-  Array.from(bytes, byte => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('')
-
-const seconds = (ms: number): string => (ms / 1000).toFixed(3)
-
-/** What a frame meant, for a person. */
-function told(heard: Heard): string {
-  if ('silent' in heard) return `silent: ${heard.silent}`
-  if ('fault' in heard) return `${heard.fault}: ${heard.why}`
-  if ('scanned' in heard) return `band ${heard.scanned}`
-  const values = kindNames.flatMap((kind: Kind) => {
-    const one: Quantity | undefined = heard.measured[kind]
-    return one === undefined ? [] : [`${kind} ${spoken(one)}`]
-  })
-  const time = heard.deviceTime === undefined ? [] : [`device time ${heard.deviceTime}`]
-  const id = heard.deviceId === undefined ? [] : [`device id ${heard.deviceId}`]
-  return [...values, ...time, ...id].join(', ')
-}
-
 function tellFrames(outcomes: readonly Timed[], frames: boolean): void {
+  const ble = outcomes.some(one => one.char !== undefined)
+  const head = ['SECONDS', ...(ble ? ['CHAR'] : []), ...(frames ? ['FRAME', 'COUNTS', 'MEANING'] : ['SAID'])]
   const rows = outcomes
     .filter(one => frames || countedRow(one) !== undefined)
     .map(one => {
       const counts = one.said === undefined ? '' : 'yes'
-      const row = [seconds(one.t), told(one.heard)]
-      return frames ? [seconds(one.t), readable(one.frame), counts, told(one.heard)] : row
+      const place = [seconds(one.t), ...(ble ? [one.char ?? ''] : [])]
+      // A value over BLE is no text.
+      const frame = ble ? hex(one.frame) : readable(one.frame)
+      return frames ? [...place, frame, counts, told(one.heard)] : [...place, told(one.heard)]
     })
-  print(table(frames ? ['SECONDS', 'FRAME', 'COUNTS', 'MEANING'] : ['SECONDS', 'SAID'], rows))
+  print(table(head, rows))
 }
 
 async function decode(path: string, given: Chosen & { frames?: true; json?: true }): Promise<void> {
@@ -56,31 +42,6 @@ async function decode(path: string, given: Chosen & { frames?: true; json?: true
   }
 }
 
-const lineRow = ({ t, way, bytes, char }: CaptureLine): object => ({
-  t,
-  ...(char !== undefined && { char }),
-  [way]: hex(bytes),
-})
-
-function show({ header, lines }: Capture, json: boolean): void {
-  if (json) {
-    printJson(header)
-    for (const line of lines) printJson(lineRow(line))
-    return
-  }
-  for (const [name, value] of Object.entries(header)) {
-    print(`${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
-  }
-  const rows = lines.map(({ t, way, bytes, char }) => [
-    seconds(t),
-    way,
-    char ?? '',
-    String(bytes.length),
-    readable(bytes),
-  ])
-  print(table(['SECONDS', 'WAY', 'CHAR', 'BYTES', 'TEXT'], rows))
-}
-
 const speedOf = (word: string): number => {
   const speed = word === 'max' ? Number.POSITIVE_INFINITY : Number(word)
   if (!(speed > 0)) throw new InvalidArgumentError('must be a number above 0, or max')
@@ -92,26 +53,89 @@ const baudOf = (word: string): number => {
   return Number(word)
 }
 
+const secondsOf = (word: string): number => {
+  const wanted = Number(word)
+  if (!Number.isSafeInteger(wanted) || wanted < 1 || wanted > 600) {
+    throw new InvalidArgumentError('must be a whole number from 1 to 600')
+  }
+  return wanted
+}
+
 const exits = '\nExit codes: 0 done, 1 the file cannot be read or is no capture, 2 wrong usage'
 
-/** `vitalgate capture`: shows, decodes and replays captures of devices. */
-export function captureCommand(): Command {
-  const command = new Command('capture').description('show, decode and replay captures of devices')
+/** The options that choose a driver for a capture. */
+const chosen = (command: Command): Command =>
   command
-    .command('show')
-    .description('show the header and the chunks of a capture')
-    .argument('<file>', 'a capture (JSON lines)')
-    .option('--json', 'print the header and each chunk as a line of JSON')
-    .addHelpText('after', `\nExample: vitalgate capture show scale.jsonl\n${exits}`)
-    .action(async (path: string, given: { json?: true }) =>
-      show(await readCapture(path), given.json === true),
-    )
-  command
-    .command('decode')
-    .description('tell what a driver understands of a capture')
-    .argument('<file>', 'a capture (JSON lines)')
     .option('--driver <id>', 'use this driver instead of the one named in the capture')
     .option('--option <name=value>', 'set an option of the driver (may be repeated)', gather)
+
+function recording(): Command {
+  return new Command('record')
+    .description('record what a device sends, byte by byte')
+    .option('--port <port>', 'a port that the daemon does not use: /dev/ttyUSB0 or tcp://HOST:PORT')
+    .option('--device <id>', 'a device of the daemon, which goes on reading it')
+    .option('--baud <bits>', 'speed of the serial port (default: what the driver uses)', baudOf)
+    .option('--driver <id>', 'take the settings of this driver, ask what it asks, and name it in the capture')
+    .option('--option <name=value>', 'set an option of the driver (may be repeated)', gather)
+    .option('--seconds <count>', 'how long, 1 to 600', secondsOf, 60)
+    .option('--out <file>', 'write it here instead of to stdout')
+    .option('--note <text>', 'what was done meanwhile: "bench weight 20.0 kg". Never a name')
+    .addHelpText(
+      'after',
+      `
+On a box that has its keys, what comes may be health data: it is announced, never written in clear, and only the
+scrubbed form goes to a file. Without --out it is shown on the terminal.
+
+Example: vitalgate capture record --port /dev/ttyUSB0 --driver and-line --seconds 30 --out scale.jsonl
+         vitalgate capture record --device scale-1
+
+Exit codes: 0 done (also after Ctrl-C: what came is kept), 1 failed, or not a byte came, 2 wrong usage,
+3 written, but the scrubbed form is treated differently, 10 daemon not running, 13 the port may not be opened`,
+    )
+    .action(recordCommand)
+}
+
+function scrubbing(): Command {
+  return chosen(new Command('scrub'))
+    .description('make a copy without values, ids, times and free text, which can be shown')
+    .argument('<file>', 'a capture (JSON lines)')
+    .requiredOption('--out <file>', 'where to write the copy')
+    .option('--note <text>', 'what its header is to say instead of the old text')
+    .option('--json', 'tell what was done as JSON')
+    .addHelpText(
+      'after',
+      `
+Digits, letters and binary values become others, checks are made right again, and every frame keeps meaning the
+same sort of thing. What cannot be kept so is told.
+
+Example: vitalgate capture scrub scale.jsonl --out scale-scrubbed.jsonl
+${exits},
+3 written, but some frames mean or count something else than before, or some values could not be replaced`,
+    )
+    .action((path: string, given: ScrubOptions) => scrubFile(path, given))
+}
+
+/** `vitalgate capture`: records, shows, decodes, replays and scrubs captures of devices. */
+export function captureCommand(): Command {
+  const command = new Command('capture').description(
+    'record, show, decode, replay and scrub captures of devices',
+  )
+  command.addCommand(recording())
+  command
+    .command('show')
+    .description('show a capture byte by byte, and what its driver hears in it')
+    .argument('<file>', 'a capture (JSON lines)')
+    .option('--json', 'print the header and each chunk as a line of JSON')
+    .addHelpText(
+      'after',
+      `\nA row ends where a frame ends; (counts) is what would be taken.\n\nExample: vitalgate capture show scale.jsonl\n${exits}`,
+    )
+    .action(async (path: string, given: { json?: true }) =>
+      showCapture(await readCapture(path), given.json === true),
+    )
+  chosen(command.command('decode'))
+    .description('tell what a driver understands of a capture')
+    .argument('<file>', 'a capture (JSON lines)')
     .option('--frames', 'tell each frame by itself, before weigh-once and repeats')
     .option('--json', 'print one JSON object per line')
     .addHelpText(
@@ -119,18 +143,19 @@ export function captureCommand(): Command {
       `\nExample: vitalgate capture decode --driver and-line --option parity=true scale.jsonl --json\n${exits}\nA damaged frame is told as a fault and is no failure of the command.`,
     )
     .action(decode)
-  command
-    .command('replay')
-    .description('play what the device sent into a serial port or a pty')
+  chosen(command.command('replay'))
+    .description('play what the device sent into a serial port or a pty, or into its driver')
     .argument('<file>', 'a capture (JSON lines)')
-    .requiredOption('--to <port>', 'path of the port to write to')
+    .requiredOption('--to <port>', 'path of the port to write to; or driver: print what counts as it comes')
     .option('--speed <factor>', '2 is twice as fast as recorded; max waits for nothing', speedOf, 1)
     .option('--baud <bits>', 'speed of the port (default: what the capture’s driver uses)', baudOf)
     .option('--loop', 'begin again when the capture has ended, until interrupted')
+    .option('--json', 'with --to driver: print one JSON object per line')
     .addHelpText(
       'after',
-      `\nExample: vitalgate capture replay scale.jsonl --to /dev/ttyUSB1 --speed 2\n${exits},\n13 the port may not be opened, 130 interrupted`,
+      `\nExample: vitalgate capture replay scale.jsonl --to /dev/ttyUSB1 --speed 2\n         vitalgate capture replay cuff.jsonl --to driver\n${exits},\n13 the port may not be opened, 130 interrupted`,
     )
-    .action(async (path: string, given: ReplayOptions) => replayInto(path, await readCapture(path), given))
+    .action(async (path: string, given: ReplayOptions) => replay(path, await readCapture(path), given))
+  command.addCommand(scrubbing())
   return command
 }

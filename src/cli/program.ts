@@ -30,7 +30,7 @@ const commands: Record<string, { tells: string; load: () => Promise<Command> }> 
     load: async () => (await import('./config.ts')).configCommand(),
   },
   capture: {
-    tells: 'show, decode and replay captures of devices',
+    tells: 'record, show, decode, replay and scrub captures of devices',
     load: async () => (await import('./capture.ts')).captureCommand(),
   },
   drivers: {

@@ -6,7 +6,7 @@ import { type Outcome, openSession } from './session.ts'
 import type { Setup } from './setup.ts'
 import { saidIn, sortsOf } from './sort.ts'
 import { replaced } from './substitute.ts'
-import { alike, type Unit, unitsOf } from './units.ts'
+import { alike, type Hearing, type Unit, unitsOf } from './units.ts'
 
 /** A recording without its values and ids, and how far it is like the original in all other things. */
 export interface Scrubbed {
@@ -82,8 +82,17 @@ function related(settle: Setup['settle'], was: number, is: number, anchor: Ancho
   return was < anchor.was ? is <= anchor.is : is >= anchor.is
 }
 
-/** One try at a whole recording; `said` is all that the original says. */
-function once(chunks: readonly Chunk[], setup: Setup, key: Uint8Array, said: ReadonlySet<string>): Chunk[] {
+/**
+ * One try at a whole recording; `said` is all that the original says. `loose` lets a frame change what others
+ * mean.
+ */
+function once(
+  chunks: readonly Chunk[],
+  setup: Setup,
+  key: Uint8Array,
+  said: ReadonlySet<string>,
+  loose: boolean,
+): Chunk[] {
   const found = partsOf(chunks, setup)
   const { bytes } = found
   const { check, settle } = setup
@@ -103,39 +112,33 @@ function once(chunks: readonly Chunk[], setup: Setup, key: Uint8Array, said: Rea
   }
 
   const replace = (unit: Unit): void => {
-    const { own, heard, leaning } = unit
+    const { own, leaning } = unit
     const [from, to] = [own[0]!.from, own.at(-1)!.to]
     const original = bytes.slice(from, to)
-    const was = heard === undefined ? undefined : decisive(heard.now().outcomes, settle)
-    const stays = ({ heard }: Unit): boolean => heard === undefined || alike(heard.now().sorts, heard.sorts)
-    const fits = heard === undefined ? undefined : (): boolean => [unit, ...leaning].every(stays)
-    const value = (): number | undefined =>
-      heard === undefined ? undefined : decisive(heard.now().outcomes, settle)
+    const fitsIn = ({ now, sorts }: Hearing): boolean => alike(now().sorts, sorts)
     const name = `${own[0]!.pieces[0]?.char ?? ''} ${hex(original)}`
     const same = known.get(name)
     if (same !== undefined) {
       bytes.set(same, from)
-      if (fits === undefined || fits()) return
+      if (unit.heard === undefined || fitsIn(unit.heard)) return
+      bytes.set(original, from)
     }
+    // Behind what was replaced already, it may not mean any more what it meant: then alone it must stay the same.
+    const heard = unit.heard !== undefined && fitsIn(unit.heard) ? unit.heard : unit.alone
+    const around = (loose ? [] : leaning).map(one => one.heard ?? one.alone).filter(fitsIn)
+    const fits = (): boolean => [heard, ...around].every(fitsIn)
+    const value = (): number | undefined => decisive(heard.now().outcomes, settle)
+    const was = value()
     const anchor = anchorOf(was, original.length)
     for (let attempt = 0; attempt < frameTries; attempt++) {
       bytes.set(original, from)
-      const trial = {
-        bytes,
-        own,
-        text,
-        check,
-        random: (at: number) => chance(key, `${attempt} ${at - from}`, original),
-        fits,
-      }
-      const keeps = (): boolean => fits!() && related(settle, was!, value()!, anchor!)
+      const random = (at: number) => chance(key, `${attempt} ${at - from}`, original)
+      const trial = { bytes, own, text, check, random, fits }
+      const keeps = (): boolean => fits() && related(settle, was!, value()!, anchor!)
       // Half of the tries keep the relation; where no value is left that does, that none stays is worth more.
-      const tied =
-        anchor !== undefined &&
-        attempt < frameTries / 2 &&
-        replaced({ ...trial, like: anchor.frame, fits: keeps })
-      if (!tied) replaced(trial)
-      if (heard === undefined || !saidIn(heard.now().outcomes).some(one => said.has(one))) break
+      const ties = anchor !== undefined && attempt < frameTries / 2
+      if (!ties || !replaced({ ...trial, like: anchor.frame, fits: keeps })) replaced(trial)
+      if (!saidIn(heard.now().outcomes).some(one => said.has(one))) break
     }
     known.set(name, bytes.slice(from, to))
     const is = value()
@@ -166,12 +169,13 @@ export function scrub(chunks: readonly Chunk[], setup: Setup, key: Uint8Array): 
   const said = new Set(saidIn(original.outcomes))
   const likenessOf = (played: Played): Scrubbed['likeness'] => {
     if (!alike(sortsOf(played.outcomes, setup), sortsOf(original.outcomes, setup))) return 'differs'
+    if (played.sent.length !== original.sent.length) return 'differs'
     return alike(countsOf(played), countsOf(original)) ? 'same' : 'counts-differ'
   }
   const tried: Scrubbed[] = []
   for (let attempt = 0; attempt < wholeTries; attempt++) {
     const own = createHmac('sha256', key).update(`try ${attempt}`).digest()
-    const made = once(chunks, setup, own, said)
+    const made = once(chunks, setup, own, said, (tried.at(-1)?.kept ?? 0) > 0)
     const played = play(openSession(setup, 0), made)
     const kept = new Set(saidIn(played.outcomes).filter(one => said.has(one))).size
     tried.push({ chunks: made, sent: played.sent, likeness: likenessOf(played), kept })

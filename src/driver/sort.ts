@@ -47,8 +47,13 @@ export const sortsOf = (outcomes: readonly Outcome[], { settle }: Setup): string
 export const saidIn = (outcomes: readonly Outcome[]): string[] =>
   outcomes.flatMap(({ heard }) => {
     if ('scanned' in heard) return [`scanned ${heard.scanned}`]
-    if (!('measured' in heard)) return []
-    const values = Object.entries(heard.measured).map(([kind, value]) => `${kind} ${digits(value)}`)
+    if ('fault' in heard) return []
+    if ('silent' in heard) {
+      // A weight that moves is one too; of an empty platform there is nothing to hide.
+      const { passing } = heard
+      return passing === undefined || passing.n === 0 ? [] : [`${passing.u} ${digits(passing)}`]
+    }
+    const values = Object.values(heard.measured).map(value => `${value.u} ${digits(value)}`)
     const { deviceTime, deviceId } = heard
     return [
       ...values,

@@ -13,8 +13,8 @@ export interface Trial {
   check: Check
   /** Chance for one place. */
   random(at: number): () => number
-  /** Whether the parts, as they are now, say the same sorts of things; undefined where nobody can tell. */
-  fits: (() => boolean) | undefined
+  /** Whether the parts, as they are now, say the same sorts of things. */
+  fits(): boolean
   /** A frame of the same length to whose digits these are to be set before all else. */
   like?: Bytes
 }
@@ -91,7 +91,7 @@ export function replaced(trial: Trial): boolean {
     }
     // A byte of the check itself follows from the others.
     if (before.every((byte, at) => byte === bytes[from + at])) return true
-    if (fits === undefined || fits()) return true
+    if (fits()) return true
     bytes.set(before, from)
     return false
   }
@@ -132,7 +132,7 @@ export function replaced(trial: Trial): boolean {
         if (pass === 2 && !digit) continue
         const random = trial.random(at + (pass - 1) * (to - from))
         const done = others(bytes[at]!, trial, random).some(one => change([[at, one]]))
-        if (!done && digit && pass === 1 && fits !== undefined) together(at, part)
+        if (!done && digit && pass === 1) together(at, part)
       }
     }
   }

@@ -14,18 +14,27 @@ export interface Unit {
    * How they are heard; undefined where they say something else alone, and behind what came before, than where
    * they stand.
    */
-  heard?: {
-    /** What they say as the bytes are now. */
-    now(): Sounding
-    /** Of what sorts that was in the original. */
-    sorts: string[]
-  }
+  heard?: Hearing
+  /** How they are heard with nothing before them. */
+  alone: Hearing
 }
 
-/** What was heard, and of what sorts it is: equal for two frames that are cut and treated alike. */
+/** How parts are heard again and again while they are changed. */
+export interface Hearing {
+  /** What they say as the bytes are now. */
+  now(): Sounding
+  /** Of what sorts that was in the original. */
+  sorts: string[]
+}
+
+/**
+ * What was heard, of what sorts it is, equal for two frames that are cut and treated alike, and how often
+ * something was sent.
+ */
 export interface Sounding {
   outcomes: Outcome[]
   sorts: string[]
+  sent: number
 }
 
 /** How many parts before another one are tried as what it depends on: a state that a driver carries along. */
@@ -56,9 +65,10 @@ function sound(setup: Setup, start: number, chunks: readonly Chunk[]): Sounding 
   const session = openSession(setup, start)
   const outcomes: Outcome[] = []
   let now = start
+  let sent = 0
   const take = (found: Outcome[]): void => {
     outcomes.push(...found.filter(({ frame }) => frame.length > 0))
-    session.sends()
+    sent += session.sends().length
   }
   for (const { t, in: data, char } of chunks) {
     for (let due = session.due(); due !== undefined && due <= t; due = session.due()) take(session.rest(due))
@@ -70,7 +80,7 @@ function sound(setup: Setup, start: number, chunks: readonly Chunk[]): Sounding 
   const sorts = sortsOf(outcomes, setup).map(
     (sort, at) => `${sort}, ${outcomes[at]!.frame.length}${at < whole ? '' : ' late'}`,
   )
-  return { outcomes, sorts }
+  return { outcomes, sorts, sent }
 }
 
 /** A setup that listens and asks nothing. */
@@ -83,19 +93,29 @@ const unasking = (setup: Setup): Setup =>
 export function unitsOf({ parts, rounds, bytes }: Parts, setup: Setup): Unit[] {
   const quiet = unasking(setup)
 
-  const unit = (own: Part[], before: readonly Part[], asked?: number): Unit | undefined => {
+  const hearing = (own: readonly Part[], before: readonly Part[], asked?: number): Hearing => {
     const all = [...before, ...own]
     const start = asked ?? all[0]?.pieces[0]?.t ?? 0
     const count = own.reduce((sum, { sorts }) => sum + sorts.length, 0)
     const now = (): Sounding => {
-      const { outcomes, sorts } = sound(asked === undefined ? quiet : setup, start, chunksIn(bytes, all))
+      const { outcomes, sorts, sent } = sound(
+        asked === undefined ? quiet : setup,
+        start,
+        chunksIn(bytes, all),
+      )
       // What comes before is there for what it leaves behind: only the last words are those of the unit.
       const from = before.length === 0 ? 0 : Math.max(0, sorts.length - count)
-      return { outcomes: outcomes.slice(from), sorts: [...sorts.slice(from), `of ${sorts.length}`] }
+      const total = `of ${sorts.length}, ${sent} sent`
+      return { outcomes: outcomes.slice(from), sorts: [...sorts.slice(from), total], sent }
     }
-    const { outcomes, sorts } = now()
+    return { now, sorts: now().sorts }
+  }
+
+  const unit = (own: Part[], before: readonly Part[], asked?: number): Unit | undefined => {
+    const heard = hearing(own, before, asked)
     const there = own.flatMap(part => part.sorts)
-    return alike(sortsOf(outcomes, setup), there) ? { own, leaning: [], heard: { now, sorts } } : undefined
+    if (!alike(sortsOf(heard.now().outcomes, setup), there)) return undefined
+    return { own, leaning: [], heard, alone: before.length === 0 ? heard : hearing(own, []) }
   }
 
   const units: Unit[] = []
@@ -132,7 +152,7 @@ export function unitsOf({ parts, rounds, bytes }: Parts, setup: Setup): Unit[] {
     }
     const heads = parts.slice(0, Math.min(headLimit, index))
     const found = unit(own, heads)
-    return found === undefined ? { own, leaning: [] } : lean(found, heads)
+    return found === undefined ? { own, leaning: [], alone: hearing(own, []) } : lean(found, heads)
   }
 
   for (let index = 0; index < parts.length; ) {

@@ -131,15 +131,104 @@ test.each([
   expect(exitOf(fault)).toBe(status)
 })
 
-test('show tells header and chunks; with --json it is the capture again', async () => {
-  const path = await file('o', prints, ['ST,GS\r\n'])
+test('show tells header and bytes, row by row, and what the driver hears; with --json it is the capture again', async () => {
+  const path = await file('o', prints, ['ST,GS,+0072.40kg\r\nST,', 'GS\r\n'])
   expect(await capture('show', path)).toBe(
     'capture: 1\ndriver: and-line\noptions: {"mode":"on-print"}\nlink: serial\n' +
-      'SECONDS  WAY  CHAR  BYTES  TEXT\n0.000    in         7      ST,GS..\n',
+      'SECONDS  WAY  HEX                                              TEXT              MEANING\n' +
+      '0.000    in   53 54 2c 47 53 2c 2b 30 30 37 32 2e 34 30 6b 67  ST,GS,+0072.40kg  body-weight 72.40 kg (counts)\n' +
+      '              0d 0a                                            ..\n' +
+      '0.000    in   53 54 2c                                         ST,\n' +
+      '1.000                                                                            frame.malformed: frame is not whole\n' +
+      '120.000  in   47 53 0d 0a                                      GS..              frame.malformed: frame does not fit its pattern\n',
   )
-  expect(await capture('show', path, '--json')).toBe(
+  const own = await file('o2', prints, ['ST,GS\r\n'])
+  expect(await capture('show', own, '--json')).toBe(
     '{"capture":1,"driver":"and-line","options":{"mode":"on-print"},"link":"serial"}\n{"t":0,"in":"53542c47530d0a"}\n',
   )
+})
+
+/** A capture of a cuff over BLE: Bluetooth SIG Blood Pressure Service, 120/80, mean 93, no time, no pulse. */
+async function cuff(name: string): Promise<string> {
+  const path = join(folder, `${name}.jsonl`)
+  const lines = [
+    { capture: 1, driver: 'ble-blood-pressure', link: 'ble' },
+    { t: 10, char: '2a35', in: '00780050005d00' },
+    { t: 20, char: '2a35', out: '00' },
+    { t: 30, char: '2a35', in: '' },
+  ]
+  await writeFile(path, lines.map(line => `${JSON.stringify(line)}\n`).join(''))
+  return path
+}
+
+test('show and decode --frames name the characteristic of a BLE value, an empty one too', async () => {
+  const path = await cuff('ble')
+  const shown = (await capture('show', path)).split('\n').slice(3)
+  expect(shown[0]).toMatch(/^SECONDS +WAY +CHAR +HEX +TEXT +MEANING$/)
+  expect(shown[1]).toMatch(
+    /^0\.010 +in +2a35 +00 78 00 50 00 5d 00 +\.x\.P\.\]\. +systolic 120 mmHg, diastolic 80 mmHg/,
+  )
+  expect(shown[2]).toMatch(/^0\.020 +out +2a35 +00 +\.$/)
+  expect(shown[3]).toMatch(/^0\.030 +in +2a35 +frame\.malformed: /)
+  const frames = await capture('decode', '--frames', path)
+  expect(frames).toMatch(
+    /^SECONDS +CHAR +FRAME +COUNTS +MEANING\n0\.010 +2a35 +00780050005d00 +yes +systolic 120 mmHg/,
+  )
+})
+
+test('a capture whose driver is not installed, or whose options do not fit, is shown without meanings', async () => {
+  const unknown = await file('s', { driver: 'acme' }, ['x\r\n'])
+  expect(await capture('show', unknown)).toMatch(/TEXT\n0\.000 +in +78 0d 0a +x\.\.\n$/)
+  const wrong = await file('t', { driver: 'and-line', options: { mode: 'never' } }, ['x\r\n'])
+  expect(await capture('show', wrong)).toMatch(/TEXT\n0\.000 +in +78 0d 0a +x\.\.\n$/)
+})
+
+test('replay into the driver prints what counts as it comes, in the time of the capture', async () => {
+  const path = await file('u', prints, ['ST,GS,+0072.40kg\r\n', 'ST,GS,+0058.60\r\n'])
+  expect(await capture('replay', path, '--to', 'driver', '--speed', 'max')).toBe(
+    '    0.000  body-weight 72.40 kg\n  120.000  frame.malformed: weight has no unit\n',
+  )
+  expect(await capture('replay', path, '--to', 'driver', '--speed', '100000', '--json')).toBe(
+    '{"measured":{"body-weight":{"value":72.40,"unit":"kg"}}}\n{"fault":"frame.malformed","why":"weight has no unit"}\n',
+  )
+  const ble = await cuff('ble-2')
+  expect(await capture('replay', ble, '--to', 'driver', '--speed', 'max')).toContain(
+    '0.010  systolic 120 mmHg',
+  )
+})
+
+test.each([
+  [
+    'a BLE capture into a port',
+    (): Promise<string> => cuff('ble-3'),
+    ['--to', '/dev/ttyS9'],
+    'capture.invalid',
+    '--to driver',
+  ],
+  [
+    'a speed of a port for a driver',
+    (): Promise<string> => file('v', prints, ['x']),
+    ['--to', 'driver', '--baud', '9600'],
+    'usage',
+    undefined,
+  ],
+  [
+    'an endless loop without rest',
+    (): Promise<string> => file('w', prints, ['x']),
+    ['--to', 'driver', '--loop', '--speed', 'max'],
+    'usage',
+    undefined,
+  ],
+  [
+    'a driver for a port',
+    (): Promise<string> => file('x', prints, ['x']),
+    ['--to', '/dev/ttyS9', '--driver', 'and-line'],
+    'usage',
+    undefined,
+  ],
+] as const)('replay of %s is a fault', async (_what, path, words, code, hint) => {
+  const fault = await capture('replay', await path(), ...words).then(undefined, (error: unknown) => error)
+  expect(fault).toMatchObject({ code, ...(hint !== undefined && { hint: expect.stringContaining(hint) }) })
 })
 
 test('replay plays into a real pty', async () => {

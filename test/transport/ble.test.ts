@@ -62,9 +62,9 @@ test('a device that is heard: what it is, the steps in their order, its values, 
   expect(told).toEqual([
     'learned {"maker":"A&D Medical","model":"UA-651BLE","battery":95}',
     bond,
-    '2a49 2100 at 700',
     // 09:29:15 against 09:30:16.2
     'learned {"clockOffMs":-61200}',
+    '2a49 2100 at 700',
     '2a35 1e84 at 700',
     '2a35 1e85 at 4700',
     'rest',
