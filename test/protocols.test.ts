@@ -27,6 +27,7 @@ const serial: Record<string, Shipped> = {
   'and-tm2655-rb': { driver: 'and-tm2655' },
   'barcode-wristband': { driver: 'barcode-scanner' },
   'cardinal-enq': { driver: 'cardinal-enq' },
+  'dinamap-host-ascii': { driver: 'dinamap-host' },
   'healthometer-esc': { driver: 'healthometer-esc' },
   'healthometer-stx-d7e4': { driver: 'healthometer-d7e4' },
   'masimo-rad-real': { driver: 'masimo-rad' },

@@ -8,7 +8,10 @@ import { setUp } from '../src/driver/setup.ts'
 // VITALGATE_WRITE=1 npm test -- test/readme.test.ts
 
 const path = new URL('../README.md', import.meta.url)
-const [begin, end] = ['<!-- devices: printed from the cards by test/readme.test.ts -->', '<!-- end of devices -->']
+const [begin, end] = [
+  '<!-- devices: printed from the cards by test/readme.test.ts -->',
+  '<!-- end of devices -->',
+]
 
 /** Guards in words: of the card as it stands, then those that an option brings. */
 function guardOf({ driver }: Loaded): string {

@@ -61,10 +61,11 @@ export default driver({
   settle: { kind: 'body-weight', emptyBelow: 0.5, movedBy: 1 },
   everyMs: ({ mode }) => (mode === 'ask' ? 1000 : 0),
   answerMs: 500,
-  *talk() {
-    yield { send: bytesOf('\x05') }
-    yield understand(yield 'hear')
-  },
+  talk: () =>
+    function* () {
+      yield { send: bytesOf('\x05') }
+      yield understand(yield 'hear')
+    },
   // Continuous output is the same record; so is an answer that comes late.
   listen: () => understand,
 })

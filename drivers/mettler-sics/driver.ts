@@ -69,9 +69,10 @@ export default driver({
   everyMs: ({ mode }) => (mode === 'ask' ? 1000 : 0),
   answerMs: 500,
   // SI answers at once; S would keep silent until the weight is stable.
-  *talk() {
-    yield { send: bytesOf('SI\r\n') }
-    yield understand(yield 'hear')
-  },
+  talk: () =>
+    function* () {
+      yield { send: bytesOf('SI\r\n') }
+      yield understand(yield 'hear')
+    },
   listen: () => understand,
 })

@@ -139,9 +139,10 @@ export default driver({
   // Once when the line is there, which for an oximeter behind rfcomm is the connection; hourly does no harm.
   everyMs: ({ format }) => (format === 'df13' ? 3_600_000 : 0),
   answerMs: 1000,
-  *talk() {
-    yield { send: select }
-    yield record(yield 'hear')
-  },
+  talk: () =>
+    function* () {
+      yield { send: select }
+      yield record(yield 'hear')
+    },
   listen: ({ format }) => formats[format].meaning,
 })

@@ -71,10 +71,11 @@ export default driver({
   settle: { kind: 'body-weight', emptyBelow: 0.5, movedBy: 1 },
   everyMs: 1000,
   answerMs: 500,
-  *talk() {
-    yield { send: bytesOf('\nW\r') }
-    yield understand(yield 'hear')
-  },
+  talk: () =>
+    function* () {
+      yield { send: bytesOf('\nW\r') }
+      yield understand(yield 'hear')
+    },
   // A late answer, or one of a stream that was begun before: a record means the same, asked or not.
   listen: () => understand,
 })

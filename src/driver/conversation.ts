@@ -1,5 +1,5 @@
 import type { Bytes } from '../base/bytes.ts'
-import type { Said, Silent, Step } from './driver.ts'
+import type { Round, Said, Silent, Step } from './driver.ts'
 
 /** How a device that must be asked is asked again and again. */
 export interface Conversation {
@@ -21,7 +21,7 @@ export interface Conversation {
 
 /** Starts asking at `now`; see Talks in driver.ts. */
 export function converse(
-  talk: () => Generator<Step, void, Bytes>,
+  talk: Round,
   { everyMs, answerMs }: { everyMs: number; answerMs: number },
   now: number,
 ): Conversation {

@@ -39,6 +39,7 @@ export const silences = [
   'count', // pieces, not a weight
   'error', // the device reports that its measurement failed
   'no-value', // understood, and no value in it
+  'stale', // a result that was there before, and nobody knows since when
   'repeat', // the same measurement again, and the frame says so
   'ack', // an answer that only confirms
   'staff', // a badge of the staff, not a resident
@@ -125,13 +126,17 @@ export interface Listens<T extends OptionTable = OptionTable> extends Card<T> {
 /** What a device that must be asked may do next: send, hear the next payload, or say. */
 export type Step = { send: Bytes } | 'hear' | Said | Silent
 
+/** One round of a conversation. It gets no port, clock or log, only payloads: a capture can play it. */
+export type Round = () => Generator<Step, void, Bytes>
+
 /**
- * Must be asked. The conversation gets no port, clock or log, only payloads: a capture can play it. It is
- * held anew `everyMs` after it ended (0: never), and given up when an answer takes longer than `answerMs`.
- * What comes while nothing was asked goes to `listen`, where there is one, and is silent `unasked` otherwise.
+ * Must be asked. `talk` is called once per connection, like `listen`, so what it remembers dies with the
+ * connection; the round that it gives is held anew `everyMs` after it ended (0: never), and given up when an
+ * answer takes longer than `answerMs`. What comes while nothing was asked goes to `listen`, where there is one,
+ * and is silent `unasked` otherwise.
  */
 export interface Talks<T extends OptionTable = OptionTable> extends Card<T> {
-  talk(options: Settings<T>): Generator<Step, void, Bytes>
+  talk(options: Settings<T>): Round
   everyMs: Fixed<number, T>
   answerMs: number
   listen?(options: Settings<T>): Understands

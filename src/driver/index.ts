@@ -8,6 +8,7 @@ export { type Check, closing, linkCrc, none, parity, sum8, sumText, xor8 } from 
 export {
   driver,
   type Measured,
+  type Round,
   type Said,
   type Scanned,
   type Sign,

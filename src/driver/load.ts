@@ -38,7 +38,10 @@ async function names(folder: string): Promise<string[]> {
 async function load(folder: string, id: string): Promise<Loaded> {
   const path = join(folder, id, 'driver.ts')
   const captures = (await names(join(folder, id, 'captures'))).filter(name => name.endsWith('.jsonl'))
-  if (captures.length === 0) throw new Fault('driver.invalid', `driver ${id} has no capture`)
+  if (captures.length === 0) {
+    const hint = `put NAME.jsonl and NAME.expect.json into ${join(folder, id, 'captures')}`
+    throw new Fault('driver.invalid', `driver ${id} has no capture`, { hint })
+  }
   const hash = hex(sha256(await readFile(path)))
   const exported = ((await import(pathToFileURL(path).href)) as { default?: unknown }).default
   const driver = vetted(id, exported)

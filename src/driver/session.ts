@@ -98,7 +98,7 @@ export function openSession(setup: Setup, now: number, counts = counting(setup))
   const { voice, link, check } = setup
   const cutter = 'ble' in link ? undefined : cutterOf(link.frame, check.mask)
   const understand = voice.listen?.()
-  const talk = voice.talk === undefined ? undefined : converse(voice.talk.begin, voice.talk, now)
+  const talk = voice.talk === undefined ? undefined : converse(voice.talk.begin(), voice.talk, now)
   let answers: Bytes[] = []
   let clock = now
   let lastByte = now

@@ -1,8 +1,7 @@
-import type { Bytes } from '../base/bytes.ts'
 import type { FaultCode } from '../base/fault.ts'
 import type { Kind } from '../reading/kinds.ts'
 import type { Check } from './checks.ts'
-import type { Driver, Fixed, Link, Step, Told, Understands } from './driver.ts'
+import type { Driver, Fixed, Link, Round, Told, Understands } from './driver.ts'
 import { type OptionTable, type Settings, settingsOf } from './options.ts'
 import type { Settle } from './settle.ts'
 import type { Steady } from './steady.ts'
@@ -10,7 +9,7 @@ import type { Steady } from './steady.ts'
 /** How a driver is heard once its options are set: what it is told, what it asks, or both. */
 export interface Voice {
   listen?(): Understands
-  talk?: { begin(): Generator<Step, void, Bytes>; everyMs: number; answerMs: number }
+  talk?: { begin(): Round; everyMs: number; answerMs: number }
 }
 
 /** A driver with its options applied: what a station needs to open the port and the session. */

@@ -112,15 +112,16 @@ const asked = driver({
   says: ['body-weight'],
   everyMs: 5000,
   answerMs: 300,
-  *talk() {
-    yield { send: bytesOf('?') }
-    const [count = ''] = fields(yield 'hear', /^N(\d)$/)
-    for (let index = 1; index <= Number(count); index++) {
-      yield { send: bytesOf(String(index)) }
-      const [weight = ''] = fields(yield 'hear', /^W(\d+\.\d)$/)
-      yield { measured: { 'body-weight': quantity(weight, 'kg') } }
-    }
-  },
+  talk: () =>
+    function* () {
+      yield { send: bytesOf('?') }
+      const [count = ''] = fields(yield 'hear', /^N(\d)$/)
+      for (let index = 1; index <= Number(count); index++) {
+        yield { send: bytesOf(String(index)) }
+        const [weight = ''] = fields(yield 'hear', /^W(\d+\.\d)$/)
+        yield { measured: { 'body-weight': quantity(weight, 'kg') } }
+      }
+    },
 })
 
 test('a device that must be asked is asked, heard, and asked again', () => {
@@ -184,10 +185,11 @@ test('a card that hears on until its answer comes is not led on for ever', () =>
   const patient = driver({
     ...asked,
     answerMs: 300,
-    *talk() {
-      yield { send: bytesOf('?') }
-      while (textOf(yield 'hear') !== 'done') yield { silent: 'unasked' }
-    },
+    talk: () =>
+      function* () {
+        yield { send: bytesOf('?') }
+        while (textOf(yield 'hear') !== 'done') yield { silent: 'unasked' }
+      },
   } as typeof asked)
   const session = openSession(setUp(patient, {}), 0)
   session.rest(0)
