@@ -65,8 +65,11 @@ function watched(setup: Setup, opened: (one: Opened) => void, begins: () => void
             talk: {
               ...talk,
               begin() {
-                begins()
-                return talk.begin()
+                const round = talk.begin()
+                return () => {
+                  begins()
+                  return round()
+                }
               },
             },
           },

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { type Bytes, hex } from '../base/bytes.ts'
-import { type Parts, partsOf } from './parts.ts'
+import { type Part, type Parts, partsOf } from './parts.ts'
 import { type Chunk, type Played, play } from './play.ts'
 import { type Outcome, openSession } from './session.ts'
 import type { Setup } from './setup.ts'
@@ -45,18 +45,24 @@ export function chance(key: Uint8Array, ...seed: (string | Uint8Array)[]): () =>
 /** Bytes that are structure in text: control characters that stand between and around fields. */
 const structure = '\x01\x02\x03\x04\x05\x06\t\n\r\x11\x12\x13\x14\x15\x16\x1b\x1c\x1d\x1e\x1f'
 
-/** Whether frames are text. In others any byte may be a value. */
-function isText({ parts, bytes }: Parts, { link, check }: Setup): boolean {
+/** Whether bytes can be text: nothing but printable characters and such structure. */
+const canBeText = (bytes: Bytes, mask: number): boolean =>
+  bytes.every(byte => {
+    const plain = byte & mask
+    return (plain >= 0x20 && plain < 0x7f) || structure.includes(String.fromCharCode(plain))
+  })
+
+/**
+ * Whether this device speaks in text, judged by what was understood, or by everything where nothing was. In
+ * other frames any byte may be a value.
+ */
+function speaksText({ parts, bytes }: Parts, { link, check: { mask } }: Setup): boolean {
   if ('ble' in link) return false
-  return parts
+  const understood = parts
     .filter(({ sorts }) => !sorts.every(sort => /^(fault|silent noise)/.test(sort)))
     .flatMap(({ sealed }) => sealed)
-    .every(({ from, to }) =>
-      bytes.subarray(from, to).every(byte => {
-        const plain = byte & check.mask
-        return (plain >= 0x20 && plain < 0x7f) || structure.includes(String.fromCharCode(plain))
-      }),
-    )
+  if (understood.length === 0) return canBeText(bytes, mask)
+  return understood.every(({ from, to }) => canBeText(bytes.subarray(from, to), mask))
 }
 
 /** The value of a single frame that decides whether it counts. */
@@ -96,7 +102,7 @@ function once(
   const found = partsOf(chunks, setup)
   const { bytes } = found
   const { check, settle } = setup
-  const text = isText(found, setup)
+  const speaks = speaksText(found, setup)
   const known = new Map<string, Bytes>()
   const anchors: Anchor[] = []
 
@@ -130,9 +136,16 @@ function once(
     const value = (): number | undefined => decisive(heard.now().outcomes, settle)
     const was = value()
     const anchor = anchorOf(was, original.length)
+    // Damaged text may be text with wrong bits, which people can read all the same.
+    const text = speaks && canBeText(original, check.mask)
     for (let attempt = 0; attempt < frameTries; attempt++) {
       bytes.set(original, from)
-      const random = (at: number) => chance(key, `${attempt} ${at - from}`, original)
+      const random = (at: number, part: Part, pass: number) =>
+        chance(
+          key,
+          `${attempt} ${pass} ${at - part.from}`,
+          original.subarray(part.from - from, part.to - from),
+        )
       const trial = { bytes, own, text, check, random, fits }
       const keeps = (): boolean => fits() && related(settle, was!, value()!, anchor!)
       // Half of the tries keep the relation; where no value is left that does, that none stays is worth more.

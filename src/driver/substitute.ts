@@ -11,8 +11,8 @@ export interface Trial {
   /** Whether these are frames of text: then only digits and letters are replaced. */
   text: boolean
   check: Check
-  /** Chance for one place. */
-  random(at: number): () => number
+  /** Chance for one place: the same for the same place of an equal part. */
+  random(at: number, part: Part, pass: number): () => number
   /** Whether the parts, as they are now, say the same sorts of things. */
   fits(): boolean
   /** A frame of the same length to whose digits these are to be set before all else. */
@@ -98,7 +98,7 @@ export function replaced(trial: Trial): boolean {
 
   /** Another digit, where a second one of the same number must change with it: a check digit inside the frame. */
   const together = (at: number, part: Part): boolean => {
-    const random = trial.random(at)
+    const random = trial.random(at, part, 0)
     const { last, first } = digitsAround(bytes, at, part, mask)
     const wanted = others(bytes[at]!, trial, random).slice(0, 2)
     for (let guard = last; guard > last - guards && guard >= first; guard--) {
@@ -130,7 +130,7 @@ export function replaced(trial: Trial): boolean {
       for (let at = part.from; at < part.to; at++) {
         const digit = isDigit(bytes[at]! & mask)
         if (pass === 2 && !digit) continue
-        const random = trial.random(at + (pass - 1) * (to - from))
+        const random = trial.random(at, part, pass)
         const done = others(bytes[at]!, trial, random).some(one => change([[at, one]]))
         if (!done && digit && pass === 1) together(at, part)
       }

@@ -127,14 +127,10 @@ export function unitsOf({ parts, rounds, bytes }: Parts, setup: Setup): Unit[] {
     'ble' in setup.link ? parts.slice(0, talks < 0 ? headLimit : Math.min(talks, headLimit)) : []
 
   /** Notes which parts must stand before a unit and say no value themselves: they must not become others. */
-  const lean = (found: Unit, before: readonly Part[]): Unit => {
+  const lean = (found: Unit, before: readonly Part[], asked?: number): Unit => {
     for (const part of before.filter(isMute).slice(0, headLimit)) {
-      const leans =
-        features.includes(part) ||
-        unit(
-          found.own,
-          before.filter(one => one !== part),
-        ) === undefined
+      const rest = before.filter(one => one !== part)
+      const leans = features.includes(part) || unit(found.own, rest, asked) === undefined
       const under = units.find(one => one.own.includes(part))
       if (leans && under !== undefined && under.leaning.length < leaningLimit) under.leaning.push(found)
     }
@@ -155,11 +151,28 @@ export function unitsOf({ parts, rounds, bytes }: Parts, setup: Setup): Unit[] {
     return found === undefined ? { own, leaning: [], alone: hearing(own, []) } : lean(found, heads)
   }
 
+  /** The answers of a round, behind earlier rounds where a driver remembers those. */
+  const round = (own: Part[], index: number): Unit | undefined => {
+    const number = parts[index]!.round
+    for (const count of contexts) {
+      const first = parts.findIndex(part => part.round >= Math.max(1, number - count))
+      const before = parts.slice(first, index)
+      const asked = rounds[parts[first]!.round - 1]
+      const found = unit(own, before, asked)
+      if (found !== undefined) {
+        const alone = hearing(own, [], rounds[number - 1])
+        return lean({ ...found, alone }, before, asked)
+      }
+      if (count >= number) break
+    }
+    return undefined
+  }
+
   for (let index = 0; index < parts.length; ) {
-    const { round } = parts[index]!
+    const number = parts[index]!.round
     let end = index + 1
-    while (end < parts.length && end - index < roundLimit && parts[end]!.round === round) end++
-    const together = round === 0 ? undefined : unit(parts.slice(index, end), [], rounds[round - 1])
+    while (end < parts.length && end - index < roundLimit && parts[end]!.round === number) end++
+    const together = number === 0 ? undefined : round(parts.slice(index, end), index)
     units.push(together ?? lone(index))
     index = together === undefined ? index + 1 : end
   }

@@ -38,6 +38,7 @@ test.each([
   ['an unknown link', '{"capture":1,"link":"usb"}', 'link:'],
   ['a line that is no JSON', `${header}\n{"t":0,`, 'line 2 is not JSON'],
   ['half a byte', `${header}\n{"t":0,"in":"535"}`, 'in: must be bytes in hex'],
+  ['nothing at all', `${header}\n{"t":0,"in":""}`, 'must have at least one byte'],
   ['both ways at once', `${header}\n{"t":0,"in":"53","out":"53"}`, 'must have either in or out'],
   ['neither', `${header}\n{"t":0}`, 'must have either in or out'],
   ['a time before the last', `${header}\n{"t":9,"in":"53"}\n{"t":8,"in":"53"}`, 'line 3 is earlier'],
@@ -92,6 +93,18 @@ test('a recorded port notes both ways and passes both on', async () => {
   expect(text).toBe(
     '{"capture":1,"driver":"x","link":"serial"}\n{"t":100,"in":"5354"}\n{"t":250,"out":"3f"}\n',
   )
+})
+
+test('a value over BLE keeps its characteristic, and may be empty', () => {
+  let text = ''
+  const notes = recorder({ capture: 1, link: 'ble' }, part => (text += part), 0)
+  notes.note('in', unhex('16'), 5, '2a35')
+  notes.note('in', unhex(''), 6, '2a35')
+  notes.note('in', unhex(''), 7)
+  expect(text).toBe(
+    '{"capture":1,"link":"ble"}\n{"t":5,"char":"2a35","in":"16"}\n{"t":6,"char":"2a35","in":""}\n',
+  )
+  expect(parseCapture(text).lines[1]).toEqual({ t: 6, way: 'in', bytes: unhex(''), char: '2a35' })
 })
 
 test('a long chunk is several lines that can be read again', () => {

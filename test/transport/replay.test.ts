@@ -63,3 +63,16 @@ test('nothing comes after close, even from a timer that could not be called off'
   expect(told).toEqual([])
   expect(port.state()).toBe('closed')
 })
+
+test('a value over BLE is played with its characteristic', () => {
+  const told: unknown[] = []
+  const ble = parseCapture('{"capture":1,"link":"ble"}\n{"t":0,"char":"2a35","in":"16"}\n')
+  const port = replayPort('b', ble, {
+    after(_ms, act) {
+      act()
+      return () => {}
+    },
+  })
+  port.open({ chunk: (bytes, _mono, char) => told.push([bytes, char]), back: () => {}, gone: () => {} })
+  expect(told).toEqual([[Uint8Array.of(0x16), '2a35']])
+})
