@@ -3,6 +3,7 @@ import { type Kind, kindNames, kinds } from '../reading/kinds.ts'
 import { envelopeHash } from './chain.ts'
 import { noteNames } from './flags.ts'
 import {
+  args,
   epoch,
   hash,
   hex16,
@@ -100,6 +101,7 @@ const events = {
   'server-unpinned': z.strictObject({ fingerprint: hash, since: wall, count: seq }),
   'intake-near-full': used,
   'intake-refused': used,
+  'command-refused': z.strictObject({ why: name, intent: hex16.nullable(), count: seq }),
   'clock-anchored': z.strictObject({ boot: hex16, mono: whole, wall }),
 } as const
 
@@ -109,7 +111,7 @@ export type EventDetail<N extends EventName> = z.infer<(typeof events)[N]>
 const resultMembers = {
   intent: hex16,
   outcome: z.enum(['done', 'failed', 'interrupted']),
-  detail: z.record(name, z.union([text, whole, z.boolean()])),
+  detail: args,
 }
 
 const eventSchemas = Object.entries(events).map(([event, detail]) =>

@@ -52,12 +52,14 @@ const der = {
   x25519: { secret: '302e020100300506032b656e04220420', public: '302a300506032b656e032100' },
 } as const
 
-const secretObject = (use: Use, secret: Uint8Array): KeyObject =>
-  createPrivateKey({
-    key: Buffer.concat([Buffer.from(der[use].secret, 'hex'), secret]),
-    format: 'der',
-    type: 'pkcs8',
-  })
+function secretObject(use: Use, secret: Uint8Array): KeyObject {
+  const key = Buffer.concat([Buffer.from(der[use].secret, 'hex'), secret])
+  try {
+    return createPrivateKey({ key, format: 'der', type: 'pkcs8' })
+  } finally {
+    key.fill(0)
+  }
+}
 
 const publicObject = (use: Use, key: Uint8Array): KeyObject =>
   createPublicKey({
@@ -77,7 +79,9 @@ export const keyId = (use: Use, publicKey: Uint8Array): string =>
 export function makePair(use: Use): RawPair {
   const { privateKey, publicKey } =
     use === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('x25519')
-  const secret = Uint8Array.from(privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(-32))
+  const exported = privateKey.export({ format: 'der', type: 'pkcs8' })
+  const secret = Uint8Array.from(exported.subarray(-32))
+  exported.fill(0)
   return { secret, publicKey: rawPublic(publicKey) }
 }
 

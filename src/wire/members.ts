@@ -24,6 +24,12 @@ export const text = z.string().max(128)
 export const publicKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'must be a public key of 43 characters')
 export const pem = z.string().max(8192)
 
+/** Arguments and results of commands: names, each with a text, a whole number, true or false (WIRE 7.12). */
+export const args = z
+  .record(name, z.union([text, whole, z.boolean()]))
+  .refine(all => Object.keys(all).length <= 16, 'must be at most 16')
+export type Args = z.infer<typeof args>
+
 /** Who says it to whom (WIRE 3.6): first members of every sealed body. */
 export const parties = { iss: id, kid, aud: id, akid: kid }
 

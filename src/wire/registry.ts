@@ -3,7 +3,7 @@ import { unbase64url } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { plainWord } from '../base/plain.ts'
 import type { SigningKey, VerifyKey } from './keys.ts'
-import { hash, id, kid, name, pem, publicKey, seq, text, wall } from './members.ts'
+import { args, hash, hex16, id, kid, name, pem, publicKey, seq, text, wall } from './members.ts'
 import { checkEd25519, checkX25519 } from './points.ts'
 import { decodeBody, isSignedBy, type Statement, signStatement } from './statement.ts'
 
@@ -57,6 +57,34 @@ export const registryBodies = {
       .max(256)
       .refine(all => new Set(all.map(one => one.device)).size === all.length, 'must name each device once'),
   }),
+  revocation: z
+    .strictObject({
+      kid,
+      server: id,
+      number: seq,
+      before: hash.nullable(),
+      what: z.enum(['gateway', 'operator']),
+      id: z.union([id, name]),
+      key: kid,
+      tls: hash.nullable(),
+      since: wall,
+      why: text,
+    })
+    .refine(
+      ({ what, tls }) => (what === 'gateway') === (tls !== null),
+      'must name the TLS key of a gateway alone',
+    )
+    .refine(({ number, before }) => (number === 1) === (before === null), 'must name the one before'),
+  order: z.strictObject({
+    kid,
+    operator: name,
+    gateway: id,
+    intent: hex16,
+    verb: name,
+    args,
+    made: wall,
+    until: wall,
+  }),
   request: z.strictObject({
     gateway: id,
     kid,
@@ -74,6 +102,8 @@ export type Binding = RegistryBody<'binding'>
 export type ServerEntry = RegistryBody<'server-entry'>
 export type Operator = RegistryBody<'operator'>
 export type DeviceList = RegistryBody<'device-list'>
+export type Revocation = RegistryBody<'revocation'>
+export type Order = RegistryBody<'order'>
 export type Request = RegistryBody<'request'>
 
 /** A public statement as it stands in files and bundles (WIRE 3.7). */

@@ -3,11 +3,13 @@ import { z } from 'zod'
 import { hex, sha256 } from '../base/bytes.ts'
 import {
   answers,
+  args,
   epoch,
   hash,
   hex16,
   holes,
   moment,
+  name,
   parties,
   places,
   seq,
@@ -15,6 +17,7 @@ import {
   wall,
   whole,
 } from './members.ts'
+import { publicForm } from './registry.ts'
 import { type Statement, statementHash } from './statement.ts'
 
 /** A fresh nonce, 32 hex digits. */
@@ -54,12 +57,27 @@ export const sessionBodies = {
   }),
   ready: z.strictObject({ ...parties, serverNonce: hex16, token: seq, seen: hash }),
   receipt: z.strictObject({ ...parties, epoch, seq, head: hash, holes, time: wall }),
+  update: z.strictObject({
+    ...parties,
+    nonce: hex16,
+    statements: z.array(publicForm).min(1).max(8),
+  }),
+  command: z.strictObject({
+    ...parties,
+    nonce: hex16,
+    intent: hex16,
+    verb: name,
+    args,
+    order: publicForm.nullable(),
+  }),
 } as const
 
 export type SessionType = keyof typeof sessionBodies
 export type HelloBody = z.infer<(typeof sessionBodies)['hello']>
 export type WelcomeBody = z.infer<(typeof sessionBodies)['welcome']>
 export type ReadyBody = z.infer<(typeof sessionBodies)['ready']>
+export type UpdateBody = z.infer<(typeof sessionBodies)['update']>
+export type CommandBody = z.infer<(typeof sessionBodies)['command']>
 export type ReceiptBody = z.infer<(typeof sessionBodies)['receipt']>
 
 /** What READY proves to have seen (WIRE 7.4). */

@@ -14,7 +14,7 @@ from nacl import bindings, exceptions
 from shapes import Refused, bodies, compact, need, public_key
 
 SEALED_UP = {"epoch-open", "reading", "event", "result", "hello", "ready"}
-SEALED_DOWN = {"welcome", "receipt"}
+SEALED_DOWN = {"welcome", "receipt", "update", "command"}
 CHAINED = {"epoch-open", "reading", "event", "result"}
 
 

@@ -113,9 +113,9 @@ test('signAndSeal refuses to sign what nobody would open', () => {
   expect(() => signAndSeal('receipt', keys, to, { seq: 1 })).toThrow()
 })
 
-test('the sealed types are these eight; a command is none', () => {
-  expect(Object.keys(sealed).filter(isSealedType)).toHaveLength(8)
-  for (const type of ['command', 'binding', 'request', 'toString', '__proto__', 'constructor', '']) {
+test('the sealed types are these ten; an order is none', () => {
+  expect(Object.keys(sealed).filter(isSealedType)).toHaveLength(10)
+  for (const type of ['order', 'binding', 'request', 'toString', '__proto__', 'constructor', '']) {
     expect(isSealedType(type)).toBe(false)
   }
 })

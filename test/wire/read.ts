@@ -53,7 +53,8 @@ function readSealed({ head, bytes: envelope }: Vector): Found {
   const { type } = open(envelope, box)
   const key = verifyKey(bytes(head['signer-key']!))
   const chained = head.way === 'up' && Object.hasOwn(chainedBodies, type)
-  const types = head.way === 'up' ? (['hello', 'ready'] as const) : (['welcome', 'receipt'] as const)
+  const types =
+    head.way === 'up' ? (['hello', 'ready'] as const) : (['welcome', 'receipt', 'update', 'command'] as const)
   const statement = chained
     ? openChained(envelope, head)
     : openFrom(envelope, types, { iss: head.signer!, key, aud: head.receiver!, box }).statement

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { digest, digits, type Holder, holder, partiesOf, text64 } from './forge.ts'
+import { digest, digits, type Holder, holder, partiesOf, publicOf, text64 } from './forge.ts'
 import { vectorFolder } from './vector.ts'
 
 /** Who appears in tests and vectors. */
@@ -80,6 +80,7 @@ export const events: Record<string, object> = {
   'intake-near-full': { used: 90, quota: 100 },
   'intake-refused': { used: 100, quota: 100 },
   'clock-anchored': { boot, mono: 1000, wall: 1_783_760_700_000 },
+  'command-refused': { why: 'wire.bad-signature', intent: boot, count: 3 },
 }
 
 /** The body of an event of this name. */
@@ -163,4 +164,43 @@ export const registry: Record<string, object> = {
     before: null,
     devices: [{ device: 'cuff-1', driver: 'omron-hbp9030', station: 'room-12', proposal: hash('proposal') }],
   },
+  revocation: {
+    kid: operator.kid,
+    server: server.id,
+    number: 1,
+    before: null,
+    what: 'gateway',
+    id: gateway.id,
+    key: gateway.kid,
+    tls: tlsHash,
+    since: 1_783_000_000_000,
+    why: 'stolen',
+  },
+  order: {
+    kid: operator.kid,
+    operator: 'anne',
+    gateway: gateway.id,
+    intent: boot,
+    verb: 'restart',
+    args: {},
+    made: 1_783_760_700_000,
+    until: 1_783_761_000_000,
+  },
 }
+
+Object.assign(sealed, {
+  update: {
+    ...down,
+    nonce: boot,
+    statements: [publicOf('binding', JSON.stringify(registry.binding), root)],
+  },
+  command: {
+    ...down,
+    kid: command.kid,
+    nonce: boot,
+    intent: boot,
+    verb: 'restart',
+    args: { delay: 5, now: true, why: 'update' },
+    order: publicOf('order', JSON.stringify(registry.order), operator),
+  },
+})

@@ -181,7 +181,7 @@ def lost(value):
 
 
 def result_detail(value):
-    need(isinstance(value, dict))
+    need(isinstance(value, dict) and len(value) <= 16)
     for member, one in value.items():
         name(member)
         need(isinstance(one, bool) or (type(one) is int and one >= 0) or isinstance(one, str))
@@ -191,6 +191,9 @@ def result_detail(value):
 
 ident = text("[a-z2-7]{25}[aeimquy4]")
 name = text("[a-z0-9][a-z0-9._-]{0,63}")
+# an id is a name, too: one pattern holds both
+subject = name
+public_form = shape(type=text("[a-z-]{1,32}"), body=at_most(65536), sig=text("[^\n]{86}"))
 band = text("(?! )[ -~]{1,64}(?<! )")
 free = at_most(128)
 pem = at_most(8192)
@@ -228,6 +231,7 @@ EVENTS = {
     "intake-near-full": shape(used=integer(), quota=integer()),
     "intake-refused": shape(used=integer(), quota=integer()),
     "clock-anchored": shape(boot=hexes(16), mono=integer(), wall=wall),
+    "command-refused": shape(why=name, intent=or_null(hexes(16)), count=integer(1)),
 }  # fmt: skip
 
 PARTIES = {"iss": ident, "kid": hexes(8), "aud": ident, "akid": hexes(8)}
@@ -244,6 +248,16 @@ def parties(value):
 def event(value):
     shape(**CHAIN, event=one_of(*EVENTS), detail=lambda _: None)(value)
     EVENTS[value["event"]](value["detail"])
+
+
+def revocation(value):
+    """WIRE 9.7."""
+    shape(
+        kid=hexes(8), server=ident, number=integer(1), before=or_null(hexes(32)), what=one_of("gateway", "operator"),
+        id=subject, key=hexes(8), tls=or_null(hexes(32)), since=wall, why=free,
+    )(value)  # fmt: skip
+    need((value["what"] == "gateway") == (value["tls"] is not None))
+    need((value["number"] == 1) == (value["before"] is None))
 
 
 def reading(**members):
@@ -280,6 +294,10 @@ bodies = {
         token=integer(1), time=wall, minVersion=free, versions=versions,
     ),
     "ready": shape(**PARTIES, serverNonce=hexes(16), token=integer(1), seen=hexes(32)),
+    "update": shape(**PARTIES, nonce=hexes(16), statements=array(public_form, 8, 1)),
+    "command": shape(
+        **PARTIES, nonce=hexes(16), intent=hexes(16), verb=name, args=result_detail, order=or_null(public_form),
+    ),
     "receipt": shape(**PARTIES, epoch=hexes(8), seq=integer(1), head=hexes(32), holes=holes, time=wall),
     "binding": shape(
         kid=hexes(8), gateway=ident, server=ident, version=integer(1), site=name,
@@ -297,6 +315,10 @@ bodies = {
         devices=distinct(
             shape(device=name, driver=name, station=name, proposal=hexes(32)), 256, lambda one: one["device"]
         ),
+    ),
+    "revocation": revocation,
+    "order": shape(
+        kid=hexes(8), operator=name, gateway=ident, intent=hexes(16), verb=name, args=result_detail, made=wall, until=wall,
     ),
     "request": shape(
         gateway=ident, kid=hexes(8), keys=shape(sign=key("ed25519"), box=key("x25519")), csr=pem,

@@ -47,14 +47,25 @@ test('there is a vector for every outcome, every sealed type and every public ty
     'wrong-audience',
     'wrong-type',
   ])
-  expect([...of('sealed', 'type')].filter(type => type !== undefined).sort()).toEqual(
-    ['epoch-open', 'event', 'hello', 'ready', 'receipt', 'reading', 'result', 'welcome'].sort(),
-  )
+  expect([...of('sealed', 'type')].filter(type => type !== undefined).sort()).toEqual([
+    'command',
+    'epoch-open',
+    'event',
+    'hello',
+    'ready',
+    'receipt',
+    'reading',
+    'result',
+    'update',
+    'welcome',
+  ])
   expect([...of('public', 'type')].sort()).toEqual([
     'binding',
     'device-list',
     'operator',
+    'order',
     'request',
+    'revocation',
     'server-entry',
   ])
 })

@@ -103,15 +103,7 @@ export function trustVectors(): Vector[] {
     ),
     made('type-up', 'a receipt that goes up', 'wrong-type', 'receipt', receipt, by('receipt', receipt), 'up'),
     made('type-public', 'a registry statement, sealed', 'wrong-type', 'binding', '{}', by('binding', '{}')),
-    made(
-      'type-command',
-      'a command, which has no body yet',
-      'wrong-type',
-      'command',
-      '{}',
-      by('command', '{}'),
-      'down',
-    ),
+    made('type-order', 'an order, sealed', 'wrong-type', 'order', '{}', by('order', '{}'), 'down'),
     own('aud', 'meant for another server', 'wrong-audience', 'reading', { aud: stranger.id }),
     own('akid', 'names another box key than it is sealed to', 'wrong-audience', 'reading', {
       akid: stranger.akid,

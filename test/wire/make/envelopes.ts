@@ -1,5 +1,5 @@
 import { digits, type Holder, plainOf, sealPlain, signatureOf } from '../forge.ts'
-import { gateway, server } from '../samples.ts'
+import { command, gateway, server } from '../samples.ts'
 import type { Vector } from '../vector.ts'
 
 /** Which way an envelope travels. */
@@ -15,9 +15,13 @@ export type Outcome =
   | 'bad-signature'
 
 /** The way that statements of a type travel. */
-export const wayOf = (type: string): Way => (type === 'welcome' || type === 'receipt' ? 'down' : 'up')
-/** Who speaks that way. */
-export const signerOf = (way: Way): Holder => (way === 'up' ? gateway : server)
+export const wayOf = (type: string): Way =>
+  ['welcome', 'receipt', 'update', 'command'].includes(type) ? 'down' : 'up'
+/** The server with its command key (WIRE 2.4). */
+const commander: Holder = { ...server, sign: command.sign, kid: command.kid }
+/** Who speaks that way, in a statement of this type. */
+export const signerOf = (way: Way, type = ''): Holder =>
+  way === 'up' ? gateway : type === 'command' ? commander : server
 /** Who reads what comes that way. */
 export const readerOf = (way: Way): Holder => (way === 'up' ? server : gateway)
 
@@ -28,9 +32,10 @@ export function vector(
   expect: Outcome,
   way: Way,
   bytes: Uint8Array,
-  more = {},
+  more: Record<string, string> = {},
+  type = more.type ?? '',
 ): Vector {
-  const signer = signerOf(way)
+  const signer = signerOf(way, type)
   const reader = readerOf(way)
   const head = {
     comment,
@@ -48,7 +53,7 @@ export function vector(
 
 /** The envelope of a body, signed and sealed as it should be. */
 export function envelopeOf(name: string, type: string, body: string, way: Way = wayOf(type)): Uint8Array {
-  return sealPlain(plainOf(type, body, signatureOf(type, body, signerOf(way))), readerOf(way), name)
+  return sealPlain(plainOf(type, body, signatureOf(type, body, signerOf(way, type))), readerOf(way), name)
 }
 
 /** Signs and seals any bytes as the body of a type. */
@@ -58,9 +63,9 @@ export const bodied = (
   expect: Outcome,
   type: string,
   body: string | Uint8Array,
-  signer: Holder = signerOf(wayOf(type)),
+  signer: Holder = signerOf(wayOf(type), type),
 ): Vector => {
   const way = wayOf(type)
   const bytes = sealPlain(plainOf(type, body, signatureOf(type, body, signer)), readerOf(way), name)
-  return vector(name, comment, expect, way, bytes)
+  return vector(name, comment, expect, way, bytes, {}, type)
 }

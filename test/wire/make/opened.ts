@@ -45,6 +45,8 @@ export function goodVectors(): Vector[] {
       { hello, welcome, seen },
     ),
     opened('receipt', 'a receipt', 'receipt', sealed.receipt!),
+    opened('update', 'a newer binding', 'update', sealed.update!),
+    opened('command', 'a command with an order', 'command', sealed.command!),
     opened('text-longest', '128 characters beyond U+FFFF: limits count code points (1.5)', 'epoch-open', {
       ...sealed['epoch-open'],
       software: '😀'.repeat(128),

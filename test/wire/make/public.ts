@@ -16,7 +16,7 @@ const request = (): object => ({
 })
 
 const signerOf = (type: string): Holder =>
-  type === 'device-list' ? operator : type === 'request' ? gateway : root
+  ['device-list', 'revocation', 'order'].includes(type) ? operator : type === 'request' ? gateway : root
 
 function vector(
   name: string,
@@ -117,6 +117,18 @@ export function badPublic(): Vector[] {
     of('small-order-operator', 'an operator key of small order', 'malformed', 'operator', {
       ...registry.operator,
       key: text64(ed25519['order-8']!),
+    }),
+    of('revocation-no-tls', "a gateway's revocation without its TLS key", 'malformed', 'revocation', {
+      ...registry.revocation,
+      tls: null,
+    }),
+    of('revocation-gap', 'a second revocation that names none before', 'malformed', 'revocation', {
+      ...registry.revocation,
+      number: 2,
+    }),
+    of('order-args', '17 arguments', 'malformed', 'order', {
+      ...registry.order,
+      args: Object.fromEntries(Array.from({ length: 17 }, (_, at) => [`a${at}`, at])),
     }),
     of('version-zero', 'version 0', 'malformed', 'binding', { ...binding, version: 0 }),
     of('broker', 'a broker without TLS', 'malformed', 'server-entry', {
