@@ -36,7 +36,7 @@ test('a Node that is too old is told before anything else is loaded', async () =
 test.each([
   [['stats'], "unknown command 'stats'"],
   [['statsu'], 'did you mean status?'],
-  [['device', 'add', 'x'], "required option '--driver <id>' not specified"],
+  [['device', 'add', 'x'], "required option '--port <name>' not specified"],
   [
     ['device', 'add', 'x', '--driver', 'a', '--port', '/b', '--station', 'c', '--option', 'd'],
     'must be name=value',
