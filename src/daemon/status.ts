@@ -55,6 +55,10 @@ function noticesOf(gateway: Gateway, status: Omit<Status, 'notices'>): string[] 
   if (routeValidUntil !== null && routeValidUntil - clock.wall < warnBeforeMs) {
     notices.push('the server entry ends within 30 days: ask the operator for a new bundle')
   }
+  const why = gateway.ways.bluetooth()?.fault
+  if (why !== undefined && status.devices.some(one => one.port.startsWith('ble:'))) {
+    notices.push(`Bluetooth: ${why.message}${why.hint === undefined ? '' : ` (${why.hint})`}`)
+  }
   for (const { id, facts, recording } of status.devices) {
     if (recording) notices.push(`what ${id} says is being recorded just now`)
     const { battery } = facts ?? {}

@@ -4,7 +4,7 @@ import { parseAddress } from '../base/portname.ts'
 import type { Link } from '../driver/driver.ts'
 import { blePort } from '../transport/ble.ts'
 import type { After, Port } from '../transport/port.ts'
-import type { Radio } from '../transport/radio.ts'
+import type { Radio, RadioFacts } from '../transport/radio.ts'
 import { serialPort } from '../transport/serial.ts'
 import { tcpPort } from '../transport/tcp.ts'
 import { fits } from './fits.ts'
@@ -24,6 +24,8 @@ export interface WaysParts {
 export interface Ways {
   port(name: string, link: Link): Port
   radio(): Radio
+  /** How Bluetooth stands; undefined while nobody needed it. */
+  bluetooth(): RadioFacts | undefined
   close(): Promise<void>
 }
 
@@ -39,6 +41,7 @@ export function openWays({ clock, after, timezone, makeRadio }: WaysParts): Ways
   }
   return {
     radio: theRadio,
+    bluetooth: () => radio?.facts(),
     port(name, link) {
       const address = parseAddress(name)
       fits(address, link, `port ${name}`)

@@ -119,6 +119,7 @@ async function noticesOf({
     parts: { ...parts },
     startedMono: 0,
     stations: { states: () => [] },
+    ways: { bluetooth: () => undefined },
     identity: () => ({ ...(identity as object), phase: 'provisioned' }),
     link: () => way,
     refused: () => 0,
