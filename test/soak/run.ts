@@ -137,20 +137,20 @@ async function memoryLife(): Promise<void> {
   while (!over) {
     await time.pass(20_000)
     globalThis.gc?.()
-    const { heapUsed, external } = process.memoryUsage()
-    memory.push({ minute: time.clock.mono() / 60_000, mb: (heapUsed + external) / 2 ** 20 })
+    const { heapUsed, arrayBuffers } = process.memoryUsage()
+    memory.push({ minute: time.clock.mono() / 60_000, mb: (heapUsed + arrayBuffers) / 2 ** 20 })
   }
 }
 
 /** How many minutes share a lowest point: buffers of the moment come and go, a leak lifts the ground. */
 const groundMinutes = 4
 
-/** Slope of the memory's ground, megabytes in a simulated hour, by least squares, after a warm-up of a quarter. */
+/** Slope of the memory's ground, megabytes in a simulated hour, by least squares, after a warm-up of a third. */
 function slope(): number {
   const grounds = new Map<number, number>()
   for (const { minute, mb } of memory) {
     const part = Math.floor(minute / groundMinutes) * groundMinutes
-    if (part >= Number(minutesText) / 4) grounds.set(part, Math.min(grounds.get(part) ?? mb, mb))
+    if (part >= Number(minutesText) / 3) grounds.set(part, Math.min(grounds.get(part) ?? mb, mb))
   }
   const points = [...grounds]
   const mean = (of: 0 | 1): number => points.reduce((sum, one) => sum + one[of], 0) / points.length
