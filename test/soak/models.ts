@@ -84,7 +84,7 @@ const sma: SerialModel = {
     return {
       key: String(Number(weight)),
       frames: steps.map((act, at) => ({
-        afterMs: [0, 4000, 4000, 15_000][at]!,
+        afterMs: [0, 4000, 4000, 20_000][at]!,
         get text() {
           act()
           return ''
