@@ -1,5 +1,6 @@
 import { enableCompileCache } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { harden } from '../base/hardening.ts'
 import { refuseOldNode } from '../base/node.ts'
 import { exit, exitOf, tellFault } from '../base/output.ts'
 
@@ -11,6 +12,7 @@ async function main(words: readonly string[]): Promise<number> {
   const json = words.includes('--json')
   try {
     refuseOldNode()
+    harden()
     enableCompileCache(
       process.env.CACHE_DIRECTORY ??
         fileURLToPath(new URL('../../node_modules/.cache/vitalgate', import.meta.url)),

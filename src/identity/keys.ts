@@ -3,9 +3,10 @@ import { z } from 'zod'
 import { type Bytes, base32, base64url, hex, sha256, unbase64url } from '../base/bytes.ts'
 import { codeOf, Fault } from '../base/fault.ts'
 import { isThere, readSecretFile, writeFileAtomic } from '../base/files.ts'
-import { lockKeyfile, readSecret, unlockKeyfile } from '../base/keyfile.ts'
+import { lockKeyfile, unlockKeyfile } from '../base/keyfile.ts'
+import { adoptCredential, hasSecret, type OwnLock, readLock, wipeLock } from '../base/secret.ts'
 import { type BoxKey, boxKey, makePair, type SigningKey, signingKey, verifyKey } from '../wire/keys.ts'
-import { id, pem, publicKey, whole } from '../wire/members.ts'
+import { id, kid, pem, publicKey, whole } from '../wire/members.ts'
 import { places, type Save } from './places.ts'
 
 /** The registry roots that a person confirmed, and the highest versions seen under them (WIRE 9.5). */
@@ -13,7 +14,14 @@ export interface Pins {
   root: string
   /** Takes over only when a person has typed its words as well. */
   successor: string | null
-  versions: { binding: number; serverEntry: number }
+  versions: {
+    binding: number
+    serverEntry: number
+    devices?: number | undefined
+    revocations?: number | undefined
+  }
+  /** Key ids of operators that the root revoked: their orders are refused, whatever lies beside the keys. */
+  revoked?: string[] | undefined
 }
 
 /** Everything secret that a gateway holds, and what it believes in. */
@@ -30,6 +38,9 @@ export interface GatewayKeys {
   pins: Pins | undefined
 }
 
+/** Operators whose revocation a gateway remembers. */
+export const revokedLimit = 256
+
 const seed = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 const sealedForm = z.strictObject({
   gateway: id,
@@ -40,7 +51,13 @@ const sealedForm = z.strictObject({
     .strictObject({
       root: publicKey,
       successor: publicKey.nullable(),
-      versions: z.strictObject({ binding: whole, serverEntry: whole }),
+      versions: z.strictObject({
+        binding: whole,
+        serverEntry: whole,
+        devices: whole.optional(),
+        revocations: whole.optional(),
+      }),
+      revoked: z.array(kid).max(revokedLimit).optional(),
     })
     .nullable(),
 })
@@ -74,20 +91,37 @@ function keysOf(held: Sealed): GatewayKeys {
   }
 }
 
-/** Writes the key file; the secret that locks it must be there. */
-function saveSealed(state: string, held: Sealed, save: Save): void {
-  const { keys, secret } = places(state)
-  save(keys, lockKeyfile(held, { secret: readSecret(secret) }), 0o600)
+/** What locks the key file: the credential of the service, else the secret file of this box. */
+const secretPlace = (state: string) => ({ credential: 'vitalgate-secret', file: places(state).secret })
+
+function locked<T>(state: string, act: (lock: OwnLock) => T): T {
+  const lock = readLock(secretPlace(state))
+  try {
+    return act(lock)
+  } finally {
+    wipeLock(lock)
+  }
 }
 
+/** Writes the key file; the secret that locks it must be there. */
+const saveSealed = (state: string, held: Sealed, save: Save): void =>
+  locked(state, lock => save(places(state).keys, lockKeyfile(held, lock), 0o600))
+
 function readSealed(state: string): Sealed {
-  const { keys, secret } = places(state)
+  const { keys } = places(state)
   const text = readSecretFile(keys).toString('utf8')
-  const result = sealedForm.safeParse(unlockKeyfile(text, { secret: readSecret(secret) }))
+  const result = sealedForm.safeParse(locked(state, lock => unlockKeyfile(text, lock)))
   if (result.success) return result.data
   // a problem must not quote what stands in a key file
   throw new Fault('key.invalid', `${keys}: ${result.error.issues[0]?.path.join('.')} does not fit`)
 }
+
+/**
+ * At start-up: a key file that the secret file of this box locks comes under the credential that systemd hands
+ * over now, and the secret file goes; whether that was done. Faults as `readKeys`, and nothing is changed.
+ */
+export const adoptSecret = (state: string, save: Save = writeFileAtomic): boolean =>
+  adoptCredential(secretPlace(state), [places(state).keys], save)
 
 /**
  * The gateway's keys. Faults: `key.missing`, `key.locked` (the secret belongs to another box),
@@ -104,8 +138,7 @@ export const hasKeys = (state: string): boolean => isThere(places(state).keys)
  */
 export function makeKeys(state: string, save: Save = writeFileAtomic): GatewayKeys {
   if (hasKeys(state)) return readKeys(state)
-  const { secret } = places(state)
-  if (!isThere(secret)) save(secret, randomBytes(32), 0o600)
+  if (!hasSecret(secretPlace(state))) save(places(state).secret, randomBytes(32), 0o600)
   const tls = generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey
   saveSealed(
     state,
