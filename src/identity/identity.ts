@@ -102,7 +102,8 @@ function loadRoute(state: string, keys: GatewayKeys): { route: Route; pins: Pins
   }
   const route = routeOf(bundle, keys)
   checkVersions(route, keys.pins.versions)
-  const versions = { binding: route.binding.version, serverEntry: route.entry.version }
+  const { version: binding } = route.binding
+  const versions = { ...keys.pins.versions, binding, serverEntry: route.entry.version }
   return { route, pins: { ...keys.pins, versions } }
 }
 

@@ -7,14 +7,16 @@ export const defaultState = '/var/lib/vitalgate'
 /** Where a gateway is configured when nobody says otherwise. */
 export const defaultConfig = '/etc/vitalgate/vitalgate.toml'
 
-/** The files of a gateway's state folder. `identity` and `route` are public, `keys` and `secret` are not. */
+/** The files of a gateway's state folder. `identity`, `route` and `registry` are public, `keys` and `secret` are not. */
 export const places = (state: string) => ({
   identity: join(state, 'identity.json'),
   keys: join(state, 'keys.sealed'),
   secret: join(state, 'keyfile.secret'),
   route: join(state, 'route.json'),
+  registry: join(state, 'registry.json'),
   devices: join(state, 'devices.toml'),
   outbox: join(state, 'outbox.db'),
+  wiping: join(state, 'wiping'),
 })
 
 /** How a file is written: whole or not at all. Handed in, so that a test can cut the power between two. */

@@ -96,7 +96,7 @@ function believe(bundle: Bundle, pins: Pins | undefined, words: string | undefin
   }
   // the bundle is not signed: a successor is pinned only together with words, never by a later file alone
   if (words === undefined && pins !== undefined) return pins
-  return { root, successor, versions: pins?.versions ?? { binding: 0, serverEntry: 0 } }
+  return { ...pins, root, successor, versions: pins?.versions ?? { binding: 0, serverEntry: 0 } }
 }
 
 /** A fault if the new route is not a later one of the same server. */

@@ -3,6 +3,7 @@ import { type Bytes, hex, unhex } from '../base/bytes.ts'
 import { type Ballast, ballastOf } from './ballast.ts'
 import { type Chain, type Epoch, type Epochs, epochsOf } from './epochs.ts'
 import { type GoneRanges, goneOf } from './gone.ts'
+import { type Intents, intentsOf } from './intents.ts'
 import { type Receipts, receiptsOf } from './receipts.ts'
 import { foldPages, openFile, pageSize } from './schema.ts'
 import { type Settling, settlingOf } from './settle.ts'
@@ -55,6 +56,7 @@ export interface Outbox {
   epochs: Epochs
   gone: GoneRanges
   receipts: Receipts
+  intents: Intents
   settling: Settling
   ballast: Ballast
   /** Writes the journal back into the database and empties it, so that its space can be used again. */
@@ -103,6 +105,7 @@ export function openOutbox({ path, quotaBytes, intakeBytes, chain }: OutboxSetti
   const usedBytes = (): number => pages.get()!.used * pageSize
   return {
     ...stores,
+    intents: intentsOf(db),
     chain,
     settling,
     usedBytes,

@@ -33,6 +33,10 @@ function read<T>(work: () => T[]): T[] {
   }
 }
 
+/** Whether there is such a table: a file of an older program has not all of them. */
+const hasTable = (db: Database.Database, table: string): boolean =>
+  read(() => db.prepare<[string]>('SELECT 1 FROM sqlite_schema WHERE name = ?').all(table)).length > 0
+
 /** Copies row by row what SQLite can still reach. Rows that are gone are found by the chain's check. */
 function copy(from: Database.Database, to: Database.Database): number {
   const insert = (table: string, row: Record<string, unknown>): void => {
@@ -44,11 +48,11 @@ function copy(from: Database.Database, to: Database.Database): number {
   }
   type Stored = Record<string, unknown>
   const all = (table: string): Stored[] =>
-    read(() => from.prepare<[], Stored>(`SELECT * FROM ${table}`).all())
+    hasTable(from, table) ? read(() => from.prepare<[], Stored>(`SELECT * FROM ${table}`).all()) : []
   const epochs = all('epoch') as { id: number; base: number; seq: number }[]
   for (const table of ['meta', 'proof']) for (const row of all(table)) insert(table, row)
   for (const epoch of epochs) insert('epoch', { ...epoch })
-  for (const table of ['gone', 'receipt']) for (const row of all(table)) insert(table, row)
+  for (const table of ['gone', 'receipt', 'intent']) for (const row of all(table)) insert(table, row)
   const top = epochs.reduce((most, { base, seq }) => Math.max(most, base + seq), 0)
   let rows = 0
   for (let id = 1; id <= top; id++) {

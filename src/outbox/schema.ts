@@ -71,6 +71,21 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOU
 INSERT INTO meta VALUES ('token', 0), ('opened', 0);
 `
 
+// A table that came later, and that an older program does without: no other format
+const later = `
+CREATE TABLE IF NOT EXISTS intent (
+  id INTEGER PRIMARY KEY,
+  intent TEXT NOT NULL UNIQUE CHECK (length(intent) = 32),
+  verb TEXT NOT NULL,
+  begun INTEGER NOT NULL,
+  outcome TEXT CHECK (outcome IN ('done', 'failed', 'interrupted')),
+  detail TEXT,
+  epoch TEXT,
+  seq INTEGER,
+  row INTEGER
+) STRICT;
+`
+
 /** What went wrong in SQLite, as a fault; anything that is not SQLite's stays what it is. */
 export function storeFault(error: unknown): unknown {
   const code = codeOf(error)
@@ -132,6 +147,7 @@ function prepare(db: Database.Database, path: string, quotaBytes: number): void 
       hint: 'run the version of Vitalgate that made it, or a newer one',
     })
   }
+  db.exec(later)
   assertDurable(db)
 }
 

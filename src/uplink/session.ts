@@ -1,10 +1,17 @@
 import type { Bytes } from '../base/bytes.ts'
 import { Fault, type FaultCode, isFault } from '../base/fault.ts'
 import type { Moment } from '../reading/reading.ts'
-import { noEpoch, pack } from '../wire/envelope.ts'
+import { noEpoch, open, pack } from '../wire/envelope.ts'
 import type { BoxKey, VerifyKey } from '../wire/keys.ts'
-import { openFrom } from '../wire/message.ts'
-import { makeNonce, type ReceiptBody, seenHash, type Versions, type WelcomeBody } from '../wire/session.ts'
+import { saidFrom } from '../wire/message.ts'
+import {
+  makeNonce,
+  type ReceiptBody,
+  seenHash,
+  type UpdateBody,
+  type Versions,
+  type WelcomeBody,
+} from '../wire/session.ts'
 import type { Statement } from '../wire/statement.ts'
 import { topics } from '../wire/topics.ts'
 import type { Backoff } from './backoff.ts'
@@ -28,11 +35,23 @@ export interface SessionParts {
   overdue: Backoff
 }
 
+/** What judging a command needs to know of the connection that it came on (WIRE 7.12). */
+export interface CommandLine {
+  /** When the hello with this nonce was sent on this very connection, steady time; undefined if none was. */
+  helloAt(nonce: string): number | undefined
+  /** The server's wall time by its last signed word, and now; undefined before its first. */
+  serverTime(): number | undefined
+}
+
 /** What one connection tells. `closed` comes once, last; none may throw. */
 export interface SessionEvents {
   connected(): void
   welcomed(body: WelcomeBody): void
   settled(settled: Settled, serverTime: number): void
+  /** A command came, opened and not looked at further; what comes after it is settled after it. */
+  commanded(statement: Statement, line: CommandLine): Promise<void>
+  /** The server hands over statements of the registry; each is yet to prove itself (WIRE 7.11). */
+  updated(body: UpdateBody): void
   /** What came down is not believed: the code of the check that failed. Nothing was changed. */
   refused(code: FaultCode): void
   /** Nobody answers HELLO behind this address. */
@@ -55,12 +74,17 @@ export interface Session {
  */
 const unsettledLimit = 2048
 
+/** Hellos of a connection that are remembered: at the usual heartbeat those of five hours. */
+const hellosKept = 64
+
 /** Connects, says HELLO, and after a verified WELCOME sends rows and settles receipts (WIRE 7). */
 export function openSession(parts: SessionParts, address: Address, events: SessionEvents): Session {
   const { custodian, overdue } = parts
   const { up, down } = topics(parts.server, parts.gateway)
   const expected = { iss: parts.server, key: parts.receiptKey, aud: parts.gateway, box: parts.box }
   let hello: { nonce: string; statement: Statement } | undefined
+  const hellos = new Map<string, number>()
+  let heard: { time: number; mono: number } | undefined
   let welcomed = false
   let over = false
   /** Everything unreceipted is sent anew after the next welcome. */
@@ -127,8 +151,11 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
 
   const sayHello = async (): Promise<void> => {
     const nonce = makeNonce()
-    const { statement, envelope } = await custodian.hello({ nonce, ...parts.facts() })
+    const facts = parts.facts()
+    const { statement, envelope } = await custodian.hello({ nonce, ...facts })
     if (over) return
+    hellos.set(nonce, facts.clock.mono)
+    if (hellos.size > hellosKept) hellos.delete(hellos.keys().next().value!)
     hello = { nonce, statement }
     clearTimeout(beat)
     beat = setTimeout(() => sayHello().catch(failed), parts.heartbeatMs)
@@ -162,6 +189,7 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
     if (over) return
     await connection.publish(up, pack({ epoch: noEpoch, seq: 0, envelope: ready.envelope }))
     welcomed = true
+    heard = { time: body.time, mono: parts.facts().clock.mono }
     for (const one of body.epochs) window.confirmed(one.epoch, one.seq)
     if (anew || settled.reopened > 0) window.begin(size)
     anew = false
@@ -175,13 +203,21 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
     progress(settled, body.time)
   }
 
+  const line: CommandLine = {
+    helloAt: nonce => hellos.get(nonce),
+    serverTime: () => heard && heard.time + parts.facts().clock.mono - heard.mono,
+  }
+
   const onMessage = async (payload: Bytes): Promise<void> => {
     if (over) return
     try {
-      const said = openFrom(payload, ['welcome', 'receipt'], expected)
-      await (said.type === 'welcome'
-        ? onWelcome(said.body, said.statement)
-        : onReceipt(said.body, said.statement))
+      const statement = open(payload, parts.box)
+      // it has a key of its own, and whoever judges it tells why it is refused
+      if (statement.type === 'command') return await events.commanded(statement, line)
+      const said = saidFrom(statement, ['welcome', 'receipt', 'update'], expected)
+      if (said.type === 'welcome') await onWelcome(said.body, statement)
+      else if (said.type === 'receipt') await onReceipt(said.body, statement)
+      else events.updated(said.body)
     } catch (error) {
       const unbelieved =
         isFault(error) && (error.code.startsWith('wire.') || error.code === 'receipt.refused')

@@ -1,18 +1,27 @@
 import { type Fault, type FaultCode, isFault } from '../base/fault.ts'
-import type { WelcomeBody } from '../wire/session.ts'
+import type { VerifyKey } from '../wire/keys.ts'
+import type { UpdateBody, WelcomeBody } from '../wire/session.ts'
+import type { Statement } from '../wire/statement.ts'
 import { backoff } from './backoff.ts'
 import type { Address } from './connection.ts'
 import type { Settled } from './custodian.ts'
 import { Unpinned } from './pin.ts'
-import { openSession, type Session, type SessionParts } from './session.ts'
+import { type CommandLine, openSession, type Session, type SessionParts } from './session.ts'
 
 /** Where an uplink stands: `waiting` is between two tries, `welcomed` is all well. */
 export type UplinkState = 'off' | 'connecting' | 'connected' | 'welcomed' | 'waiting'
 
-/** Everything the uplink is given; it owns none of it. */
-export interface UplinkParts extends Omit<SessionParts, 'overdue'> {
+/** Where the server is, and the key that it must have: as the newest server entry says. */
+export interface Way {
   /** Broker addresses in the order of the server entry; tried in turn. At least one. */
   addresses: readonly Address[]
+  receiptKey: VerifyKey
+}
+
+/** Everything the uplink is given; it owns none of it. */
+export interface UplinkParts extends Omit<SessionParts, 'overdue' | 'receiptKey'> {
+  /** Asked anew for each connection. */
+  way(): Way
   events: UplinkEvents
 }
 
@@ -21,6 +30,8 @@ export interface UplinkEvents {
   state(state: UplinkState, broker: string, why?: Fault): void
   welcomed(body: WelcomeBody): void
   settled(settled: Settled, serverTime: number): void
+  commanded(statement: Statement, line: CommandLine): Promise<void>
+  updated(body: UpdateBody): void
   refused(code: FaultCode): void
   /** Somebody answered in the server's place (SERVER_KEY_UNPINNED). */
   unpinned(fingerprint: string): void
@@ -33,6 +44,8 @@ export interface Uplink {
   start(): void
   /** Something was taken: send it. */
   wake(): void
+  /** The way has changed: leaves the present connection for one by the new way. */
+  renew(): void
   /** Rows that the broker took and the server has not receipted yet. */
   sent(): number
   stop(): Promise<void>
@@ -45,7 +58,7 @@ const retryMs = { first: 1_000, most: 60_000 }
 
 /** Keeps one route's connection alive: connects, and after a loss connects again, address by address. */
 export function uplink(parts: UplinkParts): Uplink {
-  const { addresses, events } = parts
+  const { events } = parts
   const retry = backoff(retryMs.first, retryMs.most)
   const overdue = backoff(overdueMs.first, overdueMs.most)
   let stopped = false
@@ -54,6 +67,7 @@ export function uplink(parts: UplinkParts): Uplink {
   let waiting: NodeJS.Timeout | undefined
 
   const attempt = (): void => {
+    const { addresses, receiptKey } = parts.way()
     const address = addresses[turn++ % addresses.length]!
     const state = (one: UplinkState, why?: Fault): void => events.state(one, address.broker, why)
     const again = (why: Fault): void => {
@@ -65,7 +79,7 @@ export function uplink(parts: UplinkParts): Uplink {
       waiting = setTimeout(attempt, retry.next())
     }
     state('connecting')
-    session = openSession({ ...parts, overdue }, address, {
+    session = openSession({ ...parts, receiptKey, overdue }, address, {
       connected: () => state('connected'),
       welcomed(body) {
         retry.reset()
@@ -73,6 +87,8 @@ export function uplink(parts: UplinkParts): Uplink {
         events.welcomed(body)
       },
       settled: events.settled,
+      commanded: events.commanded,
+      updated: events.updated,
       refused: events.refused,
       silent() {
         // the broker is there and the server is not: with a second address, that one may lead to it
@@ -80,17 +96,22 @@ export function uplink(parts: UplinkParts): Uplink {
       },
       closed: again,
     })
-    const leave = async (): Promise<void> => {
-      const left = session
-      session = undefined
-      await left?.close()
-      if (!stopped) attempt()
-    }
+  }
+
+  const leave = async (): Promise<void> => {
+    const left = session
+    session = undefined
+    await left?.close()
+    if (!stopped) attempt()
   }
 
   return {
     start: attempt,
     wake: () => session?.wake(),
+    renew() {
+      // where none is, the next one goes by the new way anyhow
+      if (session !== undefined && !stopped) void leave()
+    },
     sent: () => session?.sent() ?? 0,
     async stop() {
       stopped = true

@@ -9,6 +9,8 @@ import type { Gateway } from '../../src/daemon/gateway.ts'
 import { type Link, type LinkParts, openLink } from '../../src/daemon/link.ts'
 import { statusOf } from '../../src/daemon/status.ts'
 import { readConfig } from '../../src/identity/config.ts'
+import type { Book } from '../../src/identity/registry-book.ts'
+import { after } from '../../src/transport/port.ts'
 import { unpack } from '../../src/wire/envelope.ts'
 import { boxKey, boxPublic, makePair, signingKey, verifyKey } from '../../src/wire/keys.ts'
 import { openFrom, signAndSeal } from '../../src/wire/message.ts'
@@ -36,6 +38,13 @@ const moment = {
   boot: 'ab'.repeat(16),
   mono: 1,
 }
+
+/** Nothing is known beside the route. */
+const book = {
+  versions: { devices: 0, revocations: 0 },
+  operators: new Map(),
+  behind: false,
+} as unknown as Book
 
 /** A link to a server that answers each hello as `answer` says: its log, and how to speak in the server's place. */
 async function linked(answer: (hello: HelloBody) => { epoch: string; seq: number; head: string }[]) {
@@ -89,6 +98,10 @@ async function linked(answer: (hello: HelloBody) => { epoch: string; seq: number
   const identity = { gateway, keys: { signSeed: seed, box, tlsKey: address.key }, route } as unknown
   const parts: LinkParts = {
     identity: identity as LinkParts['identity'],
+    book,
+    update: () => ({ identity: identity as never, book, taken: [] }),
+    acts: () => ({}) as never,
+    after,
     config: { ...readConfig(undefined), uplinkHeartbeatMs: 150 },
     outboxPath: join(folder, 'outbox.db'),
     clock: { now: () => moment.wall, mono: () => 5000 },

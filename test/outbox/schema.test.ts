@@ -44,7 +44,15 @@ test('every commit is synchronous after a write, on a new file and on one opened
   expect(plain.prepare("SELECT value FROM meta WHERE name = 'opened'").pluck().get()).toBe(2)
   const tables = plain.pragma('table_list') as { schema: string; name: string; strict: number }[]
   const own = tables.filter(({ name }) => !name.startsWith('sqlite_'))
-  expect(own.map(({ name }) => name).sort()).toEqual(['epoch', 'gone', 'meta', 'proof', 'receipt', 'row'])
+  expect(own.map(({ name }) => name).sort()).toEqual([
+    'epoch',
+    'gone',
+    'intent',
+    'meta',
+    'proof',
+    'receipt',
+    'row',
+  ])
   expect(own.every(({ strict }) => strict === 1)).toBe(true)
   plain.close()
 })
