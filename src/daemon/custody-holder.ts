@@ -3,6 +3,7 @@ import type { Outbox } from '../outbox/outbox.ts'
 import { type VerifyReport, verifying } from '../outbox/verify.ts'
 import type { HelloMembers, Row } from '../uplink/custodian.ts'
 import type { Sealed } from '../wire/message.ts'
+import { intentKeeperOf } from './custody-intents.ts'
 import { journalOf, type Memory } from './custody-journal.ts'
 import type { Calls, CustodySettings, OutboxStats, Place, Prompt } from './custody-messages.ts'
 import { settlerOf } from './custody-settle.ts'
@@ -36,10 +37,12 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
   const journal = journalOf(outbox, settings, repaired)
   const settler = settlerOf(outbox, settings, journal)
   const { losses } = journal
+  const intents = intentKeeperOf(outbox, journal)
 
-  const take = ({ type, time, members }: Calls['take']['argument']): Place => {
-    journal.memory.moment = time
-    return journal.write(type, time, members)
+  const take = (draft: Calls['take']['argument']): Place => {
+    journal.memory.moment = draft.time
+    if (draft.type === 'result') return intents.end(draft)
+    return journal.write(draft.type, draft.time, draft.members)
   }
 
   const hello = (members: HelloMembers): Sealed => {
@@ -89,6 +92,10 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
         return settler.welcome(request.argument)
       case 'receipt':
         return settler.receipt(request.argument)
+      case 'begin':
+        return intents.begin(request.argument)
+      case 'leftOver':
+        return intents.leftOver(request.argument.time)
       case 'stats':
         return stats()
     }

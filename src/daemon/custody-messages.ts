@@ -52,6 +52,27 @@ export interface OutboxStats extends Holding {
   }
 }
 
+/** A command that is to be written down before it is acted on (WIRE 7.12). */
+export interface Begun {
+  intent: string
+  verb: string
+  time: Draft['time']
+}
+
+/**
+ * What writing it down found: `fresh`, act on it; `open`, it was written down and has no result yet; `ended`,
+ * its result stands already, and goes up once more where the server has signed for it.
+ */
+export type Beginning = 'fresh' | 'open' | 'ended'
+
+/** What the start before has left of commands. */
+export interface LeftOver {
+  /** Those that had no result: each was answered as interrupted. */
+  interrupted: string[]
+  /** The place of the result of a wipe that was done and not yet carried through; `waits` for its receipt. */
+  wipe: { epoch: string; seq: number; waits: boolean } | undefined
+}
+
 /** Each request to the worker: its argument and its answer. */
 export interface Calls {
   take: { argument: Draft; answer: Place }
@@ -60,6 +81,8 @@ export interface Calls {
   due: { argument: { afterId: number; limit: number }; answer: Row[] }
   welcome: { argument: { body: WelcomeBody; statement: Statement }; answer: Settled }
   receipt: { argument: { body: ReceiptBody; statement: Statement }; answer: Settled }
+  begin: { argument: Begun; answer: Beginning }
+  leftOver: { argument: { time: Draft['time'] }; answer: LeftOver }
   stats: { argument: undefined; answer: OutboxStats }
   verify: { argument: undefined; answer: VerifyReport }
   stop: { argument: undefined; answer: undefined }

@@ -5,10 +5,13 @@ import type { VerifyReport } from '../outbox/verify.ts'
 import type { Custodian } from '../uplink/custodian.ts'
 import type { Draft } from '../wire/chained.ts'
 import {
+  type Beginning,
+  type Begun,
   type CallName,
   type Calls,
   type CustodySettings,
   faultOf,
+  type LeftOver,
   type Notice,
   type OutboxStats,
   type Place,
@@ -16,7 +19,7 @@ import {
   type Request,
 } from './custody-messages.ts'
 
-export type { CustodySettings, OutboxStats, Place } from './custody-messages.ts'
+export type { Beginning, CustodySettings, LeftOver, OutboxStats, Place } from './custody-messages.ts'
 
 /**
  * Keeps what the gateway says until the server has it. The database and the signing key live in a worker
@@ -25,6 +28,10 @@ export type { CustodySettings, OutboxStats, Place } from './custody-messages.ts'
 export interface Custody extends Custodian {
   /** Resolves when the statement is on disk. `outbox.full`, `wire.too-large`, `input.invalid` concern this draft alone. */
   take(draft: Draft): Promise<Place>
+  /** Resolves when the command is written down, which its result then ends: a `result` that is taken. */
+  begin(begun: Begun): Promise<Beginning>
+  /** Once after the start: answers commands that the start before left without a result. */
+  leftOver(time: Draft['time']): Promise<LeftOver>
   stats(): Promise<OutboxStats>
   /**
    * Walks the whole chain on disk and names every row that is not as it was written, while everything else is
@@ -100,6 +107,8 @@ export async function openCustody(settings: CustodySettings): Promise<Custody> {
     due: (afterId, limit) => ask('due', { afterId, limit }),
     welcome: (body, statement) => ask('welcome', { body, statement }),
     receipt: (body, statement) => ask('receipt', { body, statement }),
+    begin: begun => ask('begin', begun),
+    leftOver: time => ask('leftOver', { time }),
     stats: () => ask('stats', undefined),
     verify: () => ask('verify', undefined),
     stop: async () => {

@@ -4,7 +4,9 @@ import { makePrivateFolder } from '../base/files.ts'
 import { makeLog } from '../base/log.ts'
 import { notify } from '../base/notify.ts'
 import { serve } from '../control/serve.ts'
+import { adoptSecret } from '../identity/keys.ts'
 import { socketPlaces } from '../identity/places.ts'
+import { beginWipe, finishWipe } from '../identity/wipe.ts'
 import { after } from '../transport/port.ts'
 import { makeGateway } from './gateway.ts'
 import { handlersOf } from './handlers.ts'
@@ -32,9 +34,13 @@ const signalled = (): Promise<string> =>
  * must not fail did. Readiness means that ports, outbox and control socket are up; the broker may be away.
  */
 export async function runDaemon(options: RunOptions): Promise<void> {
+  // a wipe that the power cut short; before anything is read of what it destroys
+  finishWipe(options.state)
   const { config, drivers, devices, identity } = await prepare(options)
   makePrivateFolder(options.state)
   const log = makeLog(config.logLevel)
+  if (adoptSecret(options.state))
+    log.info('the key file is under the credential now, the secret file is removed')
   const boot = bootId()
   const clock = systemClock
   let fail: (why: unknown) => void = () => {}
@@ -51,7 +57,15 @@ export async function runDaemon(options: RunOptions): Promise<void> {
       })
     }
   })
+  let leave: (wipe: boolean) => void = () => {}
+  const ordered = new Promise<string>(resolve => {
+    leave = wipe => {
+      if (wipe) beginWipe(options.state)
+      resolve(wipe ? 'wipe' : 'restart')
+    }
+  })
   const parts = {
+    leave,
     state: options.state,
     software: options.software,
     config,
@@ -73,13 +87,15 @@ export async function runDaemon(options: RunOptions): Promise<void> {
   log.info({ phase: identity.phase, count: devices.length, path: socket }, 'ready')
 
   try {
-    const signal = await Promise.race([stopped, failed])
+    const signal = await Promise.race([stopped, ordered, failed])
     log.info({ signal }, 'stopping')
   } finally {
     notify('STOPPING=1')
     await control.stop()
     await gateway.stop()
     moments.stop()
+    // nothing is open any more that could write into the folder
+    if (finishWipe(options.state)) log.warn('wiped')
     log.info('stopped')
   }
 }

@@ -41,8 +41,8 @@ export interface Tap {
 /** A device that is being listened to. */
 export interface Device {
   status(): DeviceStatus
-  /** Sends what the card has for this, if anything: a beep, a light. */
-  tell(told: Told): void
+  /** Sends what the card has for this, if anything: a beep, a light. Whether it did. */
+  tell(told: Told): boolean
   /** Looks on until called off. */
   tap(tap: Tap): () => void
   stop(): Promise<void>
@@ -203,7 +203,9 @@ export function listen({ setup, port, clock, after, said, lost, broken }: Device
     }),
     tell(told) {
       const text = setup.feedback[told]
-      if (text !== undefined && session !== undefined) send(Uint8Array.from(Buffer.from(text, 'latin1')))
+      if (text === undefined || session === undefined) return false
+      send(Uint8Array.from(Buffer.from(text, 'latin1')))
+      return true
     },
     tap(tap) {
       taps.add(tap)

@@ -6,10 +6,13 @@ import type { Drivers } from '../driver/load.ts'
 import type { Config } from '../identity/config.ts'
 import type { Identity } from '../identity/identity.ts'
 import { places } from '../identity/places.ts'
+import { readBook } from '../identity/registry-book.ts'
+import { takeUpdate } from '../identity/update.ts'
 import { bluezRadio } from '../transport/bluez-radio.ts'
 import type { After } from '../transport/port.ts'
 import type { Radio } from '../transport/radio.ts'
 import type { Draft } from '../wire/chained.ts'
+import { actsOf, usualDrain } from './commands-acts.ts'
 import type { Place } from './custody.ts'
 import { type Link, openLink } from './link.ts'
 import type { Moments } from './moment.ts'
@@ -33,6 +36,8 @@ export interface GatewayParts {
   after: After
   /** The machine's own Bluetooth where nothing else is handed in. */
   makeRadio?: () => Radio
+  /** Ends the daemon as a signal does, at the word of its server; `wipe` destroys what it knows. */
+  leave?: (wipe: boolean) => void
 }
 
 type EventMembers = Extract<Draft, { type: 'event' }>['members']
@@ -85,13 +90,16 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
   const often = ration(clock, linesPerMinute)
   let identity = first
   let link: Link | undefined
+  let isShut = false
   let refused = 0
   let whyRefused: FaultCode = 'identity.unprovisioned'
 
-  const take = (draft: Draft): Promise<Place> =>
-    link === undefined
-      ? Promise.reject(new Fault('identity.unprovisioned', 'not provisioned: readings are not taken'))
+  const take = (draft: Draft): Promise<Place> => {
+    const why = isShut ? 'this box is being wiped' : 'not provisioned'
+    return link === undefined || isShut
+      ? Promise.reject(new Fault('identity.unprovisioned', `${why}: readings are not taken`))
       : link.take(draft)
+  }
 
   /** Logs what a device did, unless it does it too often. */
   const note = (words: 'taken' | 'scanned' | 'frame kept' | 'reading refused', fields: NoteFields): void => {
@@ -142,9 +150,19 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
     broken,
   })
 
+  const startedMono = clock.mono()
+  const gate = {
+    shut: () => {
+      isShut = true
+    },
+    open: () => {
+      isShut = false
+    },
+  }
+
   return {
     parts,
-    startedMono: clock.mono(),
+    startedMono,
     stations,
     ways,
     taken,
@@ -155,8 +173,24 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
     link: () => link,
     async connect() {
       if (link !== undefined || identity.phase === 'fresh' || identity.route === undefined) return
+      const routed = { ...identity, route: identity.route }
       link = await openLink({
-        identity: { ...identity, route: identity.route },
+        identity: routed,
+        book: readBook(parts.state, routed),
+        update: statements => {
+          const updated = takeUpdate(parts.state, statements)
+          if (updated.taken.length > 0) identity = updated.identity
+          return updated
+        },
+        acts: ({ custody, receipted }) =>
+          actsOf({
+            ...{ clock, moments, after, log, stations, startedMono, receipted, gate },
+            software: parts.software,
+            stats: custody.stats,
+            leave: parts.leave ?? (() => broken(new Fault('interrupted', 'ended at the word of the server'))),
+            drainMs: usualDrain,
+          }),
+        after,
         config,
         outboxPath: places(parts.state).outbox,
         clock,

@@ -96,7 +96,9 @@ export function handlersOf(gateway: Gateway): Handlers {
         send,
         end,
       )
-      gateway.identify({ ...identity, phase: 'provisioned' })
+      // an update may have brought a newer route meanwhile
+      const now = gateway.identity()
+      if (now.phase === 'accepted') gateway.identify({ ...now, phase: 'provisioned' })
     },
     devices: async () => readDevices(state, check),
     async addDevice(given) {

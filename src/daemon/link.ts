@@ -3,11 +3,13 @@ import { type Fault, type FaultCode, isFault } from '../base/fault.ts'
 import type { Log } from '../base/log.ts'
 import type { Status } from '../control/api.ts'
 import type { Config } from '../identity/config.ts'
-import type { Known } from '../identity/identity.ts'
-import type { Route } from '../identity/route.ts'
+import type { Book, Routed } from '../identity/registry-book.ts'
+import type { Updated } from '../identity/update.ts'
+import type { After } from '../transport/port.ts'
 import { type UplinkState, uplink } from '../uplink/uplink.ts'
 import type { Draft } from '../wire/chained.ts'
-import type { Versions } from '../wire/session.ts'
+import type { UpdateBody, Versions } from '../wire/session.ts'
+import { type Acts, openCommands } from './commands.ts'
 import { type Custody, openCustody, type Place } from './custody.ts'
 import type { Moments } from './moment.ts'
 import { ration } from './ration.ts'
@@ -15,7 +17,13 @@ import { type Unpinned, unpinnedReports } from './unpinned.ts'
 
 /** What the link is made of; the identity is one that has a route. */
 export interface LinkParts {
-  identity: Known & { route: Route }
+  identity: Routed
+  book: Book
+  /** Keeps what is newer of the statements that the server hands over. */
+  update(statements: UpdateBody['statements']): Pick<Updated, 'identity' | 'book' | 'taken'>
+  /** What commands do, with this link once it is open. */
+  acts(link: Pick<Link, 'custody' | 'receipted'>): Acts
+  after: After
   config: Config
   outboxPath: string
   clock: Clock
@@ -35,7 +43,7 @@ export interface Link {
   /** Resolves when the statement is on disk; it is sent by itself. */
   take(draft: Draft): Promise<Place>
   /** Resolves when the server's receipt covers the place. */
-  receipted(place: Place, within: AbortSignal): Promise<void>
+  receipted(place: Pick<Place, 'epoch' | 'seq'> & Partial<Place>, within: AbortSignal): Promise<void>
   /** Resolves when the server has answered HELLO on the present connection. */
   welcomed(within: AbortSignal): Promise<void>
   status(): Status['uplink']
@@ -45,6 +53,10 @@ export interface Link {
   trouble(): Fault | undefined
   /** How often something came down that was not believed, by the check that failed. */
   disbelieved(): ReadonlyMap<FaultCode, number>
+  /** Commands that were not obeyed, by the check that failed. */
+  commandsRefused(): ReadonlyMap<FaultCode, number>
+  /** What is known of the registry beside the route. */
+  book(): Book
   /** Epochs for which the server last named a head that this box does not have. */
   disagreed(): ReadonlySet<string>
   stop(): Promise<void>
@@ -62,7 +74,9 @@ interface Wait {
 /** Opens the outbox and starts the way up. */
 export async function openLink(parts: LinkParts): Promise<Link> {
   const { identity, config, clock, log } = parts
-  const { route, keys, gateway } = identity
+  const { keys, gateway } = identity
+  let { route } = identity
+  let { book } = parts
   const custody = await openCustody({
     path: parts.outboxPath,
     quotaBytes: config.outboxQuotaBytes,
@@ -130,26 +144,66 @@ export async function openLink(parts: LinkParts): Promise<Link> {
   })
 
   const versions = (): Versions => ({
-    binding: route.binding.version,
+    binding: Math.max(route.binding.version, book.moved?.version ?? 0),
     serverEntry: route.entry.version,
-    devices: 0,
-    revocations: 0,
+    ...book.versions,
   })
+
+  const receipted: Link['receipted'] = ({ epoch, seq }, within) =>
+    until(() => (confirmed.get(epoch) ?? 0) >= seq, within)
+
+  const commands = openCommands({
+    custody,
+    take,
+    parties: () => ({
+      gateway,
+      server: route.server,
+      box: keys.box,
+      commandKey: route.commandKey,
+      entryUntil: route.entry.until,
+      book,
+    }),
+    acts: parts.acts({ custody, receipted }),
+    clock,
+    moments: parts.moments,
+    after: parts.after,
+    log,
+    broken: parts.broken,
+  })
+
+  /** The registry says something newer: what a connection is made of counts from the next one on. */
+  const updated = ({ statements }: UpdateBody): void => {
+    try {
+      const { identity: after, ...news } = parts.update(statements)
+      if (news.taken.length === 0) return
+      log.info({ type: news.taken.join(' ') }, 'registry')
+      const isNewEntry = after.route.entry.version > route.entry.version
+      route = after.route
+      book = news.book
+      if (isNewEntry) way.renew()
+    } catch (error) {
+      if (!isFault(error)) throw error
+      // the server hands it over again; until then everything goes on as it was
+      log.error({ code: error.code }, 'registry not updated')
+    }
+  }
 
   const way = uplink({
     custodian: custody,
     gateway,
     server: route.server,
-    receiptKey: route.receiptKey,
     box: keys.box,
-    addresses: route.entry.brokers.map(address => ({
-      broker: address,
-      clientId: gateway,
-      ca: route.entry.ca,
-      pins: route.entry.pins,
-      certificate: route.certificate,
-      key: keys.tlsKey,
-    })),
+    way: () => ({
+      receiptKey: route.receiptKey,
+      addresses: route.entry.brokers.map(address => ({
+        broker: address,
+        clientId: gateway,
+        ca: route.entry.ca,
+        pins: route.entry.pins,
+        certificate: route.certificate,
+        key: keys.tlsKey,
+      })),
+    }),
     facts: () => ({
       boot: parts.boot,
       software: parts.software,
@@ -186,6 +240,8 @@ export async function openLink(parts: LinkParts): Promise<Link> {
         if (forgotten > 0) log.info({ forgotten }, 'rows forgotten')
         look()
       },
+      commanded: commands.take,
+      updated,
       refused(code) {
         disbelieved.set(code, (disbelieved.get(code) ?? 0) + 1)
         const count = rarely.take(code)
@@ -195,12 +251,13 @@ export async function openLink(parts: LinkParts): Promise<Link> {
       broken: parts.broken,
     },
   })
+  await commands.start()
   way.start()
 
   return {
     custody,
     take,
-    receipted: (place, within) => until(() => (confirmed.get(place.epoch) ?? 0) >= place.seq, within),
+    receipted,
     welcomed: within => until(() => state === 'welcomed', within),
     status() {
       const shown =
@@ -218,8 +275,11 @@ export async function openLink(parts: LinkParts): Promise<Link> {
     trouble: () => trouble,
     disbelieved: () => disbelieved,
     disagreed: () => disagreed,
+    commandsRefused: commands.refused,
+    book: () => book,
     async stop() {
       stopping = true
+      await commands.stop()
       await way.stop()
       await custody.stop()
     },

@@ -38,6 +38,8 @@ export interface Stations {
   states(): DeviceState[]
   /** A reading of the device was taken. */
   count(device: string, at: number): void
+  /** Tells everybody at all stations, where devices can; how many could. */
+  signal(told: Told): number
   /** Looks at a device until called off. Fault `device.unknown`. */
   tap(id: string, tap: Tap): () => void
   optionsOf(id: string): DeviceEntry['options']
@@ -144,6 +146,7 @@ export function openStations(parts: StationsParts): Stations {
       found.readings++
       found.lastReading = at
     },
+    signal: told => [...standing.values()].filter(({ device }) => device.tell(told)).length,
     tap(id, tap) {
       const found = standing.get(id)
       if (found === undefined) throw new Fault('device.unknown', `no device ${id}`)

@@ -43,6 +43,17 @@ function noticesOf(gateway: Gateway, status: Omit<Status, 'notices'>): string[] 
   if (trouble !== undefined && uplink.refusal === undefined) notices.push(trouble.message)
   const disbelieved = [...(link?.disbelieved() ?? [])].map(([code, count]) => `${code} ${count}×`)
   if (disbelieved.length > 0) notices.push(`what came down and was not believed: ${disbelieved.join(', ')}`)
+  const unobeyed = [...(link?.commandsRefused() ?? [])].map(([code, count]) => `${code} ${count}×`)
+  if (unobeyed.length > 0)
+    notices.push(`COMMAND_REFUSED: commands that were not obeyed: ${unobeyed.join(', ')}`)
+  const book = link?.book()
+  if (book?.own !== undefined) notices.push('the registry has revoked this gateway: tell the operator')
+  if (book?.moved !== undefined) {
+    notices.push(
+      `the registry binds this gateway to server ${book.moved.server}; it goes on with its own: ask the operator`,
+    )
+  }
+  if (book?.refused !== undefined) notices.push(book.refused.message)
   const [epoch, ...others] = link?.disagreed() ?? []
   if (epoch !== undefined) {
     const more = others.length === 0 ? '' : `, nor for ${others.length} more`

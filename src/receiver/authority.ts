@@ -163,3 +163,36 @@ const pinOf = (spki: Uint8Array): string => createHash('sha256').update(spki).di
 /** SHA-256 of a PEM certificate's SubjectPublicKeyInfo, hex: what a server entry pins (WIRE 8.4). */
 export const certificatePin = (certificate: string): string =>
   pinOf(new X509Certificate(certificate).publicKey.export({ format: 'der', type: 'spki' }))
+
+/** A certificate that is trusted no more: its serial number in hex, and since when (milliseconds since 1970). */
+export interface Revoked {
+  serial: string
+  at: number
+}
+
+/** The CRL number (RFC 5280, 5.2.3): the moment of issue, so that a later list always has a higher one. */
+function crlNumber(now: number): x509.Extension {
+  const digits = now.toString(16)
+  const value = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex')
+  const positive = value[0]! < 0x80 ? value : Buffer.concat([Buffer.of(0), value])
+  return new x509.Extension('2.5.29.20', false, Buffer.concat([Buffer.of(2, positive.length), positive]))
+}
+
+/**
+ * The list of revoked certificates, PEM as OpenSSL reads it. It has no next update: a broker shuts everybody out
+ * once that has passed, and nobody may be silenced by a date (DESIGN 6). Of two lists the later one counts.
+ */
+export async function crl(authority: Certified, revoked: readonly Revoked[], now: number): Promise<string> {
+  const issuer = new x509.X509Certificate(authority.certificate)
+  const serials = new Map(revoked.map(({ serial, at }) => [serial.toLowerCase(), at]))
+  const list = await x509.X509CrlGenerator.create({
+    issuer: issuer.subjectName,
+    // a list of tomorrow shuts everybody out as well, so that the broker's clock may be a little behind
+    thisUpdate: new Date(now - day),
+    entries: [...serials].map(([serialNumber, at]) => ({ serialNumber, revocationDate: new Date(at) })),
+    extensions: [await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey), crlNumber(now)],
+    signingAlgorithm: algorithm,
+    signingKey: await privateKeyOf(authority.key),
+  })
+  return `${list.toString('pem').replaceAll(' CRL-----', ' X509 CRL-----')}\n`
+}

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { hex, sha256 } from '../base/bytes.ts'
 
 /** Why the broker refused somebody. */
 export type RefusalReason =
@@ -7,6 +8,7 @@ export type RefusalReason =
   | 'no-certificate'
   | 'foreign-certificate'
   | 'not-enrolled'
+  | 'revoked'
   | 'wrong-client-id'
   | 'session-not-clean'
   | 'will'
@@ -25,6 +27,8 @@ export interface Peer {
   fingerprint: string | null
   /** The certificate's common name. Proven only if the certificate is ours. */
   name: string | null
+  /** H(SubjectPublicKeyInfo) of the certificate, hex; left out where it showed none. */
+  tls?: string
 }
 
 /** What the broker did not let happen: the matter of flag BROKER_REFUSED. */
@@ -49,7 +53,14 @@ export function peerOf(socket: TLSSocket): Peer {
     address: socket.remoteAddress ?? '',
     fingerprint: shown.fingerprint256?.replaceAll(':', '').toLowerCase() ?? null,
     name: typeof name === 'string' ? printable(name) : null,
+    ...tlsOf(socket),
   }
+}
+
+/** H(SubjectPublicKeyInfo) of what a socket showed. */
+function tlsOf(socket: TLSSocket): Pick<Peer, 'tls'> {
+  const spki = socket.getPeerX509Certificate()?.publicKey.export({ format: 'der', type: 'spki' })
+  return spki === undefined ? {} : { tls: hex(sha256(spki)) }
 }
 
 /** Somebody of whom nothing but the address is known. */
@@ -78,7 +89,7 @@ export function refusals(report: (refusal: Refusal) => void, now: () => number) 
     refuse: (peer: Peer, reason: RefusalReason, detail: string): void => {
       const at = now()
       const refusal: Refusal = { ...peer, reason, detail: printable(detail), count: 1, at }
-      const key = `${reason} ${peer.fingerprint ?? peer.address}`
+      const key = `${reason} ${peer.fingerprint ?? peer.name ?? peer.address}`
       const entry = known.get(key)
       if (entry !== undefined && at - entry.since < windowMs) {
         entry.held++

@@ -6,6 +6,8 @@ export interface Parties {
   /** Client id of this server's receiver. */
   receiver: string
   isEnrolled(gateway: string): boolean
+  /** Whether a gateway, or the TLS key that it shows, is revoked; left out where nobody is. */
+  isRevoked?(gateway: string, tls: string | undefined): boolean
 }
 
 /** What a client wants to publish, as far as the rules look at it. */

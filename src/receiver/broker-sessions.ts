@@ -19,6 +19,8 @@ export interface Sessions {
 const connectMs = 5000
 /** As good as never. A gateway is not waited for (guard); the receiver of this process may take its time. */
 const drainMs = 2 ** 31 - 1
+/** How long a revoked client may stay at most; asking costs a look at the registry for each. */
+const expelMs = 2000
 /** Seconds. A client must promise to speak at least this often, so that the dead are noticed. */
 const keepaliveLimit = 600
 const topicLevels = 8
@@ -31,6 +33,10 @@ const notAuthorised: AuthenticateError = Object.assign(new Error('not authorised
   returnCode: 5 as AuthenticateError['returnCode'],
 })
 
+/** Whether a peer's name or TLS key is that of a revoked gateway. */
+const isShutOut = (parties: Parties, { name, tls }: Peer): boolean =>
+  name !== null && name !== parties.receiver && parties.isRevoked?.(name, tls) === true
+
 /** Why somebody may not come in, as CONNECT shows it (WIRE 8.1); undefined if he may. */
 function forbidsConnect(
   parties: Parties,
@@ -40,6 +46,7 @@ function forbidsConnect(
   const { clientId } = packet
   if (clientId !== peer.name) return ['wrong-client-id', clientId]
   if (clientId !== parties.receiver && !parties.isEnrolled(clientId)) return ['not-enrolled', clientId]
+  if (isShutOut(parties, peer)) return ['revoked', clientId]
   if (packet.will !== undefined && packet.will !== null) return ['will', packet.will.topic]
   if (packet.clean !== true) return ['session-not-clean', clientId]
   return undefined
@@ -102,8 +109,26 @@ export async function openSessions(
   ;(aedes as EventEmitter).on('error', failure.reject)
   aedes.on('clientError', onError)
   aedes.on('connectionError', onError)
-  aedes.on('clientReady', client => connected.add(client))
+  aedes.on('clientReady', client => {
+    connected.add(client)
+    // whoever was revoked since his CONNECT was judged
+    expel(client)
+  })
   aedes.on('clientDisconnect', client => connected.delete(client))
+
+  /** Cuts off and reports whoever was revoked while connected. */
+  function expel(client: Client): void {
+    if (!isShutOut(parties, peers.get(client.conn)!)) return
+    refuse(client, 'revoked', client.id)
+    client.close()
+  }
+  const look = setInterval(() => {
+    try {
+      for (const client of connected) expel(client)
+    } catch (error) {
+      failure.reject(error)
+    }
+  }, expelMs).unref()
 
   return {
     handle: (stream, peer, letIn) => {
@@ -112,6 +137,9 @@ export async function openSessions(
     },
     names: () => [...connected].map(client => client.id),
     failed: failure.promise,
-    stop: () => new Promise(resolve => aedes.close(resolve)),
+    stop: () => {
+      clearInterval(look)
+      return new Promise(resolve => aedes.close(resolve))
+    },
   }
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { Fault, type FaultCode, isFault } from '../base/fault.ts'
-import { makeFolder, readTextFile, writeFileAtomic } from '../base/files.ts'
+import { isThere, makeFolder, readTextFile, writeFileAtomic } from '../base/files.ts'
 import { exit, print, printJson, tellFault, usage } from '../base/output.ts'
 import { sameWords } from '../wire/words.ts'
 import { actorOf, type Opened, withRegistry } from './cli-registry-open.ts'
@@ -14,7 +14,9 @@ import {
   makeBundle,
   type Signers,
 } from './enrol.ts'
-import { ownLock, paths, readSecrets, readSigner } from './state.ts'
+import { readPinnedRoot } from './root.ts'
+import { paths, readAuthority } from './state.ts'
+import { keepWaiting } from './waiting.ts'
 
 interface EnrolOptions {
   site: string
@@ -22,6 +24,8 @@ interface EnrolOptions {
   wordsFile?: string
   out: string
   passphraseFile?: string
+  root?: string
+  unsigned?: boolean
   by?: string
 }
 
@@ -49,32 +53,33 @@ async function confirm(request: CheckedEnrolment, options: EnrolOptions): Promis
 }
 
 /** Unlocks what signs, once, when it is first needed. */
-function signersOf(state: string, passphraseFile: string | undefined): () => Promise<Signers> {
+function signersOf({ state, registry }: Opened, options: EnrolOptions): () => Promise<Signers> {
   let held: Signers | undefined
   return async () => {
     if (held !== undefined) return held
     const { askPassphrase } = await import('./ask.ts')
-    const passphrase = await askPassphrase(passphraseFile, false)
+    const passphrase = await askPassphrase(options.passphraseFile, false)
     held = {
-      root: readSigner(state, 'root', { passphrase }),
-      authority: {
-        key: readSecrets(state, 'authority', ownLock(state)).key,
-        certificate: readTextFile(paths(state).authorityCertificate),
-      },
+      root: readPinnedRoot(registry, options.root ?? paths(state).root, passphrase),
+      authority: readAuthority(state),
     }
     return held
   }
 }
 
+/** Whether what is enrolled must wait for a root that is kept elsewhere. */
+const isRootAway = (state: string, { unsigned, root }: EnrolOptions): boolean =>
+  unsigned === true || (root === undefined && !isThere(paths(state).root))
+
 async function enrolFile(
   file: string,
   options: EnrolOptions,
-  { store, registry, json }: Opened,
+  { state, store, registry, json }: Opened,
   signers: () => Promise<Signers>,
 ): Promise<void> {
   const request = await checkRequest(readTextFile(file), file)
   const { gateway } = request.body
-  const already = isEnrolled(store, request)
+  const already = isEnrolled(store, registry, request)
   const known = registry.gateway(gateway)?.site
   if (already && known !== options.site) {
     throw new Fault('registry.known', `${gateway} is enrolled at ${known}, not at ${options.site}`, {
@@ -84,6 +89,12 @@ async function enrolFile(
   if (!already) {
     await confirm(request, options)
     const decided = { site: options.site, actor: actorOf(options.by), now: Date.now() }
+    if (isRootAway(state, options)) {
+      keepWaiting(store, registry, request, decided)
+      if (json) printJson({ file, gateway, site: options.site, outcome: 'waiting' })
+      else print(`waiting for the root to sign: ${gateway} at ${options.site}`)
+      return
+    }
     await enrol(store, registry, request, await signers(), decided)
   }
   const bundle = join(options.out, `${gateway}.bundle.json`)
@@ -102,7 +113,7 @@ async function enrolAll(files: string[], command: Command): Promise<void> {
     throw usage('--words is for one request', 'several: --words-file with a line of six words for each')
   }
   await withRegistry(command, async opened => {
-    const signers = signersOf(opened.state, options.passphraseFile)
+    const signers = signersOf(opened, options)
     makeFolder(options.out)
     const failed: Fault[] = []
     for (const file of files) {
@@ -131,12 +142,17 @@ export function enrolCommand(): Command {
     .option('--words-file <file>', 'a line of six words for each box, in any order')
     .option('--out <dir>', 'folder for the bundles', '.')
     .option('--passphrase-file <file>', 'file (mode 0600) with the passphrase of the registry root')
+    .option('--root <file>', 'the sealed root, where it is not in the state folder')
+    .option(
+      '--unsigned',
+      'only keep what the root is to sign on another machine (so, too, where it is not here)',
+    )
     .option('--by <name>', 'who enrols them (default: who is logged in)')
     .action((files: string[]) => enrolAll(files, command))
     .addHelpText(
       'after',
       '\nWithout --words and --words-file the words are asked at the terminal. The same request again writes' +
-        '\nits bundle again.' +
+        '\nits bundle again. What waits: registry waiting, sign, import, then bundle.' +
         '\nExample: vitalgate-receiver registry enrol request.json --site oak-house --out bundles' +
         '\nExit codes: 0 done (also: already so), 1 failed, 2 usage, 3 done in part, 13 not permitted, 130 interrupted',
     )

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { Fault } from '../base/fault.ts'
 import { usage } from '../base/output.ts'
 import { openRegistry, type Registry } from './registry.ts'
+import { keepHead } from './registry-head.ts'
 import { paths, readFacts } from './state.ts'
 import { openStore, type Store } from './store.ts'
 
@@ -28,7 +29,12 @@ export async function withRegistry(
   const store = openStore(paths(state).database)
   try {
     const registry = openRegistry(state, store.db)
-    await work({ state, json: json === true, store, registry })
+    try {
+      await work({ state, json: json === true, store, registry })
+    } finally {
+      // part of the work may be done though the rest failed
+      keepHead(state, store.db)
+    }
     for (const damage of registry.damage()) throw damage
   } finally {
     store.close()

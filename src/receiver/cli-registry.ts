@@ -5,11 +5,18 @@ import { print, printJson, table } from '../base/output.ts'
 import { publicForm } from '../wire/registry.ts'
 import { unpublish } from '../wire/statement.ts'
 import { requestWords } from '../wire/words.ts'
+import { bundleCommand } from './cli-registry-bundle.ts'
+import { certifyOperatorCommand } from './cli-registry-certify.ts'
 import { devicesCommand } from './cli-registry-devices.ts'
 import { enrolCommand } from './cli-registry-enrol.ts'
+import { exportCommand } from './cli-registry-export.ts'
+import { logCommand, verifyCommand } from './cli-registry-log.ts'
 import { resolveGateway, withRegistry } from './cli-registry-open.ts'
+import { revokeCommand, revokeOperatorCommand } from './cli-registry-revoke.ts'
+import { importCommand, signCommand, waitingCommand } from './cli-registry-sign.ts'
 import { listDevices } from './devices.ts'
-import type { Registry } from './registry.ts'
+import { isRevoked, type Registry } from './registry.ts'
+import { newestEnrolment } from './registry-enrolments.ts'
 import type { Store } from './store.ts'
 
 /** One gateway as the registry and the store know it. */
@@ -17,6 +24,7 @@ interface GatewayLine {
   gateway: string
   site: string
   since: string
+  state: 'enrolled' | 'revoked'
   devices: number
   proposed: number
   lastSeen: string | null
@@ -41,6 +49,7 @@ function lineOf(registry: Registry, store: Store, gateway: string): GatewayLine 
     gateway,
     site: enrolled.site,
     since: timeOf(enrolled.since),
+    state: isRevoked(registry, gateway) ? 'revoked' : 'enrolled',
     devices: devices.filter(one => one.state === 'accepted' || one.state === 'changed').length,
     proposed: devices.filter(one => one.state === 'proposed' || one.state === 'changed').length,
     lastSeen: lastSeen(store, gateway),
@@ -55,23 +64,28 @@ async function list(command: Command): Promise<void> {
     if (json) for (const line of lines) printJson(line)
     else if (lines.length === 0) print('no gateways')
     else {
-      const rows = lines.map(({ gateway, site, since, devices, proposed, lastSeen }) => [
+      const rows = lines.map(({ gateway, site, since, state, devices, proposed, lastSeen }) => [
         gateway,
         site,
         people(since),
+        state,
         String(devices),
         String(proposed),
         people(lastSeen),
       ])
-      print(table(['GATEWAY', 'SITE', 'ENROLLED (UTC)', 'DEVICES', 'WAITING', 'LAST SEEN (UTC)'], rows))
+      print(
+        table(['GATEWAY', 'SITE', 'ENROLLED (UTC)', 'STATE', 'DEVICES', 'WAITING', 'LAST SEEN (UTC)'], rows),
+      )
     }
   })
 }
 
-interface EnrolmentRow {
-  request: string
-  certificate: string
-  actor: string
+/** Since when, why and by which number a key is revoked; null where it is not. */
+function revokedSince(registry: Registry, kid: string) {
+  const revocation = registry.revoked(kid)
+  if (revocation === undefined) return null
+  const { number, since, why } = revocation
+  return { number, since: timeOf(since), why }
 }
 
 async function show(prefix: string, command: Command): Promise<void> {
@@ -79,10 +93,7 @@ async function show(prefix: string, command: Command): Promise<void> {
     const gateway = resolveGateway(registry, prefix)
     const enrolled = registry.gateway(gateway)
     for (const damage of registry.damage()) throw damage
-    const row = store.get<EnrolmentRow>(
-      'SELECT request, certificate, actor FROM enrolments WHERE gateway = ?',
-      gateway,
-    )
+    const row = newestEnrolment(store.db, gateway)
     if (enrolled === undefined || row === undefined) {
       throw new Fault('registry.unknown', `gateway ${gateway} is not bound to this server`)
     }
@@ -102,6 +113,7 @@ async function show(prefix: string, command: Command): Promise<void> {
         fingerprint: fingerprint256.replaceAll(':', '').toLowerCase(),
       },
       versions: registry.versions(gateway),
+      revoked: revokedSince(registry, enrolled.verifyKey.kid),
       lastSeen: lastSeen(store, gateway),
       devices: devices.map(({ gateway: _, ...device }) => device),
     }
@@ -118,6 +130,9 @@ async function show(prefix: string, command: Command): Promise<void> {
       ['certificate', `${people(certificate.from)} to ${people(certificate.until)}`],
       ['versions', `binding ${versions.binding}, devices ${versions.devices}`],
       ['last seen', people(shown.lastSeen)],
+      ...(shown.revoked === null
+        ? []
+        : [['revoked', `${people(shown.revoked.since)}: ${shown.revoked.why}`]]),
     ]
     print(facts.map(([name, value]) => `${`${name}:`.padEnd(13)}${value}`).join('\n'))
     const rows = devices.map(({ device, driver, station, state, proposal }) => [
@@ -154,5 +169,15 @@ export function registryCommand(): Command {
       '\nExample: vitalgate-receiver registry show k3v9qa\nExit codes: 0 done, 1 no such gateway, 2 usage',
     )
   command.addCommand(devicesCommand())
+  command.addCommand(revokeCommand())
+  command.addCommand(revokeOperatorCommand())
+  command.addCommand(certifyOperatorCommand())
+  command.addCommand(waitingCommand())
+  command.addCommand(signCommand())
+  command.addCommand(importCommand())
+  command.addCommand(bundleCommand())
+  command.addCommand(logCommand())
+  command.addCommand(verifyCommand())
+  command.addCommand(exportCommand())
   return command
 }

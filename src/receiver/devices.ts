@@ -4,7 +4,7 @@ import { signRegistry } from '../wire/registry.ts'
 import type { AcceptedDevice, Registry } from './registry.ts'
 import { insertStatement } from './registry-rows.ts'
 import { isRemoved } from './removals.ts'
-import { ownLock, readSigner } from './state.ts'
+import { operatorSigner } from './revoke.ts'
 import type { Store } from './store.ts'
 
 /** What a technician proposed at a gateway, as its signed event said. `hash` is the event's (WIRE 9.4). */
@@ -99,7 +99,7 @@ export function acceptDevice(
   wanted: { gateway: string; device: string; proposal?: string; actor: string; now: number },
 ): Accepted {
   const { gateway, device, actor, now } = wanted
-  const key = readSigner(state, 'operator', ownLock(state))
+  const key = operatorSigner(state, registry)
   return store.write(() => {
     const list = registry.devices(gateway)
     for (const damage of registry.damage()) throw damage

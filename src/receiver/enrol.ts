@@ -1,12 +1,20 @@
 import { unbase64url } from '../base/bytes.ts'
 import { Fault, isFault } from '../base/fault.ts'
 import { type SigningKey, verifyKey } from '../wire/keys.ts'
-import { type Bundle, publicForm, type Request, signRegistry, verifyRegistry } from '../wire/registry.ts'
+import {
+  type Binding,
+  type Bundle,
+  publicForm,
+  type Request,
+  signRegistry,
+  verifyRegistry,
+} from '../wire/registry.ts'
 import { decodeBody, type PublicStatement, publish, type Statement, unpublish } from '../wire/statement.ts'
 import { requestWords, sameWords } from '../wire/words.ts'
 import { type Certified, type CheckedRequest, checkSigningRequest, issueGateway } from './authority.ts'
-import type { Registry } from './registry.ts'
-import { insertStatement } from './registry-rows.ts'
+import { isRevoked, type Registry } from './registry.ts'
+import { enrolmentsLike, insertEnrolment, newestEnrolment } from './registry-enrolments.ts'
+import { insertStatement, newestRows } from './registry-rows.ts'
 import type { Store } from './store.ts'
 
 /** Largest request file (WIRE 1.5). */
@@ -49,36 +57,53 @@ export interface Signers {
   authority: Certified
 }
 
-interface EnrolmentRow {
-  gateway: string
-  request: string
-}
+const requestOf = ({ statement }: CheckedEnrolment): string => JSON.stringify(publish(statement))
 
 /**
- * Whether this very request is enrolled already. Fault `registry.known` where its gateway id, or one of
- * its keys, is that of another: keys are never exchanged under a known name.
+ * Whether this very request is enrolled already. Fault `registry.known` where its gateway id, or one of its keys,
+ * is known: keys are exchanged under a known id only after those before were revoked, and never taken again.
  */
-export function isEnrolled(store: Store, { statement, body, csr }: CheckedEnrolment): boolean {
-  const row = store.get<EnrolmentRow>(
-    'SELECT gateway, request FROM enrolments WHERE gateway = ? OR sign_key = ? OR box_key = ? OR tls_key = ? ' +
-      'ORDER BY gateway = ? DESC',
-    body.gateway,
-    body.keys.sign,
-    body.keys.box,
-    csr.pin,
-    body.gateway,
-  )
-  if (row === undefined) return false
-  if (row.request === JSON.stringify(publish(statement))) return true
-  if (row.gateway === body.gateway) {
-    throw new Fault('registry.known', `gateway ${body.gateway} is enrolled with other keys`, {
-      hint: 'a box that was wiped makes a new id; if this one was not, ask who wrote this request',
+export function isEnrolled(store: Store, registry: Registry, request: CheckedEnrolment): boolean {
+  const { gateway, keys } = request.body
+  const rows = enrolmentsLike(store.db, {
+    gateway,
+    sign_key: keys.sign,
+    box_key: keys.box,
+    tls_key: request.csr.pin,
+  })
+  const held = registry.gateway(gateway)
+  // a binding that is there and not believed is damage, and frees no id
+  for (const damage of held === undefined && hasBinding(store, gateway) ? registry.damage() : []) throw damage
+  const isFree = held === undefined ? !hasBinding(store, gateway) : isRevoked(registry, gateway)
+  const same = rows.find(row => row.request === requestOf(request))
+  if (same !== undefined && held?.version === same.version && !isFree) return true
+  const [clash] = rows.filter(row => row.gateway !== gateway)
+  if (clash !== undefined) {
+    throw new Fault('registry.known', `a key of ${gateway} belongs to gateway ${clash.gateway}`, {
+      hint: 'was a state folder copied from box to box? each box must make its own keys',
     })
   }
-  throw new Fault('registry.known', `a key of ${body.gateway} belongs to gateway ${row.gateway}`, {
-    hint: 'was a state folder copied from box to box? each box must make its own keys',
-  })
+  if (!isFree) {
+    throw new Fault('registry.known', `gateway ${gateway} is enrolled with other keys`, {
+      hint: 'a box that was wiped makes a new id; if this one lost its keys, revoke them first: registry revoke',
+    })
+  }
+  const { sign, box } = keys
+  if (rows.some(row => row.sign_key === sign || row.box_key === box || row.tls_key === request.csr.pin)) {
+    throw new Fault(
+      'registry.known',
+      `gateway ${gateway} was revoked, and this request has a key from before`,
+      {
+        hint: 'a key is revoked for ever; let the box make new ones and a new request',
+      },
+    )
+  }
+  return false
 }
+
+/** Whether there is a binding of this gateway, believed or not. */
+const hasBinding = (store: Store, gateway: string): boolean =>
+  newestRows(store.db)('binding', gateway).length > 0
 
 /** Fault `words.mismatch` unless these are the words of the request. */
 export function confirmWords({ body, words }: CheckedEnrolment, typed: string): void {
@@ -88,62 +113,102 @@ export function confirmWords({ body, words }: CheckedEnrolment, typed: string): 
   })
 }
 
-/** Enrols a confirmed request at a site: binding, certificate and row in one transaction. */
+/** Where and by whom a box is enrolled; `now` is milliseconds since 1970. */
+export interface EnrolmentDecided {
+  site: string
+  actor: string
+  now: number
+}
+
+/** The binding that follows for a request, as it is signed. Inside `write`, after `isEnrolled` answered no. */
+export const bindingFor = (
+  registry: Registry,
+  { body, csr }: CheckedEnrolment,
+  { site, now }: EnrolmentDecided,
+): Omit<Binding, 'kid'> => ({
+  gateway: body.gateway,
+  server: registry.server.id,
+  version: (registry.gateway(body.gateway)?.version ?? 0) + 1,
+  site,
+  keys: { sign: body.keys.sign, box: body.keys.box, tls: csr.pin },
+  since: now,
+})
+
+/** Enters a signed binding with its request and certificate. Inside `write`. */
+export function enterBinding(
+  store: Store,
+  request: CheckedEnrolment,
+  binding: Statement & { version: number },
+  certificate: string,
+  { actor, now: at }: Pick<EnrolmentDecided, 'actor' | 'now'>,
+): void {
+  const { body, csr } = request
+  const { version, ...statement } = binding
+  insertEnrolment(store.db, {
+    gateway: body.gateway,
+    version,
+    request: requestOf(request),
+    sign_key: body.keys.sign,
+    box_key: body.keys.box,
+    tls_key: csr.pin,
+    certificate,
+    at,
+    actor,
+  })
+  insertStatement(store.db, { subject: body.gateway, version, statement, at, actor })
+}
+
+/**
+ * Enrols a confirmed request at a site: binding, certificate and row in one transaction. A gateway whose keys
+ * were revoked gets its next binding, with the new keys. Faults as `isEnrolled`.
+ */
 export async function enrol(
   store: Store,
   registry: Registry,
   request: CheckedEnrolment,
   signers: Signers,
-  decided: { site: string; actor: string; now: number },
+  decided: EnrolmentDecided,
 ): Promise<void> {
-  const { statement, body, csr } = request
-  const { gateway } = body
-  const certificate = await issueGateway(signers.authority, gateway, csr, decided.now)
-  const binding = signRegistry(
-    'binding',
-    {
-      gateway,
-      server: registry.server.id,
-      version: 1,
-      site: decided.site,
-      keys: { sign: body.keys.sign, box: body.keys.box, tls: csr.pin },
-      since: decided.now,
-    },
-    signers.root,
-  )
+  const certificate = await issueGateway(signers.authority, request.body.gateway, request.csr, decided.now)
   store.write(() => {
     // somebody else may have enrolled it meanwhile
-    if (isEnrolled(store, request)) return
-    const { now: at, actor } = decided
-    store.run(
-      'INSERT INTO enrolments (gateway, request, sign_key, box_key, tls_key, certificate, at, actor) ' +
-        'VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-      gateway,
-      JSON.stringify(publish(statement)),
-      body.keys.sign,
-      body.keys.box,
-      csr.pin,
-      certificate,
-      at,
-      actor,
-    )
-    insertStatement(store.db, { subject: gateway, version: 1, statement: binding, at, actor })
+    if (isEnrolled(store, registry, request)) return
+    const body = bindingFor(registry, request, decided)
+    const binding = signRegistry('binding', body, signers.root)
+    enterBinding(store, request, { ...binding, version: body.version }, certificate, decided)
   })
 }
+
+/** Most operators in a bundle (WIRE 1.5): the newest. */
+const bundledOperators = 16
+
+/** The statements of those who may sign orders and lists today. */
+const operatorsOf = (registry: Registry): Statement[] =>
+  registry
+    .operators()
+    .filter(one => registry.revoked(one.key.kid) === undefined)
+    .slice(-bundledOperators)
+    .flatMap(one => registry.statement('operator', one.name) ?? [])
 
 /** The bundle of an enrolled gateway, as JSON text (WIRE 10.2). It holds no secret. */
 export function makeBundle(store: Store, registry: Registry, gateway: string): string {
   const { facts, server } = registry
   const enrolled = registry.gateway(gateway)
   for (const damage of registry.damage()) throw damage
+  if (isRevoked(registry, gateway)) {
+    throw new Fault('registry.known', `gateway ${gateway} was revoked`, {
+      hint: 'let the box make new keys and a new request, and enrol that',
+    })
+  }
   const binding = registry.statement('binding', gateway)
   const entry = registry.statement('server-entry', server.id)
-  const operator = registry.statement('operator', facts.operator)
-  const row = store.get<{ certificate: string }>(
-    'SELECT certificate FROM enrolments WHERE gateway = ?',
-    gateway,
-  )
-  if (enrolled === undefined || binding === undefined || entry === undefined || row === undefined) {
+  const row = newestEnrolment(store.db, gateway)
+  if (
+    enrolled === undefined ||
+    binding === undefined ||
+    entry === undefined ||
+    row?.version !== enrolled.version
+  ) {
     throw new Fault('registry.unknown', `gateway ${gateway} is not enrolled`)
   }
   const bundle: Bundle = {
@@ -151,7 +216,7 @@ export function makeBundle(store: Store, registry: Registry, gateway: string): s
     gateway,
     root: facts.root,
     successor: facts.successor,
-    operators: operator === undefined ? [] : [publish(operator)],
+    operators: operatorsOf(registry).map(publish),
     binding: publish(binding),
     serverEntry: publish(entry),
     certificate: row.certificate,

@@ -1,5 +1,7 @@
 import { Fault } from '../base/fault.ts'
 import { type Flag, flags, type Outcome } from '../wire/flags.ts'
+import { actHash, actPlace } from './registry-acts.ts'
+import { appendLog } from './registry-log.ts'
 import { type Cell, dayOf, type Store } from './store.ts'
 import { countedOnly, type Room, raiseSampled, sampleLimit } from './suspicion.ts'
 
@@ -176,7 +178,7 @@ export function appendAct(
   detail: string,
   at: number,
 ): void {
-  store.run(
+  const { lastInsertRowid } = store.run(
     `INSERT INTO flag_acts (act, about, flag, gateway, device, reading, at, actor, detail)
      SELECT ?, id, flag, gateway, device, reading, ?, ?, ? FROM flag_acts WHERE id = ?`,
     act,
@@ -185,4 +187,6 @@ export function appendAct(
     detail,
     about,
   )
+  const row = { id: Number(lastInsertRowid), act, about, at, actor, detail }
+  appendLog(store.db, { at, actor, act, subject: actPlace(row), hash: actHash(row) })
 }

@@ -4,7 +4,7 @@ import { isThere, readTextFile, writeFileAtomic, writeSecretFile } from '../base
 import { type Lock, makeSecret } from '../base/keyfile.ts'
 import { makePair } from '../wire/keys.ts'
 import { issueClient, issueServer, makeAuthority, makeTlsKey } from './authority.ts'
-import { ownLock, paths, readSecrets, writeSecrets } from './state.ts'
+import { hasOwnLock, ownLock, paths, readSecrets, writeSecrets } from './state.ts'
 
 /** What a person decides at `init`. */
 export interface Plan {
@@ -23,7 +23,7 @@ const makeSeed = (): string => base64url(makePair('ed25519').secret)
 /** Makes every key that is not there yet. A key that is there is never written again. */
 export async function makeKeys(state: string, rootLock: Lock): Promise<void> {
   const at = paths(state)
-  if (!isThere(at.secret)) makeSecret(at.secret)
+  if (!hasOwnLock(state)) makeSecret(at.secret)
   const own = ownLock(state)
   for (const root of ['root', 'successor'] as const) {
     if (!isThere(at[root])) writeSecrets(state, root, { seed: makeSeed() }, rootLock)

@@ -6,6 +6,7 @@ import { type ServerEntry, signRegistry, verifyRegistry } from '../wire/registry
 import { rootWords } from '../wire/words.ts'
 import { certificatePin } from './authority.ts'
 import { makeCertificates, makeKeys, type Plan } from './init-keys.ts'
+import { keepHead } from './registry-head.ts'
 import { insertStatement, newestRows, statementOf } from './registry-rows.ts'
 import {
   type Facts,
@@ -89,6 +90,7 @@ async function signFirst(state: string, plan: Plan, root: SigningKey, client: st
       insertStatement(store.db, { ...row, subject: plan.operator, statement: certified })
       insertStatement(store.db, { ...row, subject: server, statement: entry })
     })
+    keepHead(state, store.db)
   } finally {
     store.close()
   }

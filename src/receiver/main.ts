@@ -2,6 +2,7 @@ import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { codeOf, Fault } from '../base/fault.ts'
+import { harden } from '../base/hardening.ts'
 import { refuseOldNode } from '../base/node.ts'
 import { exit, exitOf, tellFault, usage } from '../base/output.ts'
 
@@ -48,12 +49,14 @@ function quieten(command: Command): void {
 }
 
 async function makeProgram(): Promise<Command> {
-  const [init, run, registry, flags, readings] = await Promise.all([
+  const [init, run, registry, flags, readings, alerts, commands] = await Promise.all([
     import('./cli-init.ts'),
     import('./cli-run.ts'),
     import('./cli-registry.ts'),
     import('./cli-flags.ts'),
     import('./cli-readings.ts'),
+    import('./cli-alerts.ts'),
+    import('./cli-command.ts'),
   ])
   const root = new Command(program)
     .description('receives, verifies and keeps what the gateways of its registry send')
@@ -62,13 +65,16 @@ async function makeProgram(): Promise<Command> {
     .addHelpText(
       'after',
       `\nExample: ${program} init --host receiver.example.org && ${program} run` +
-        '\nExit codes: 0 done, 1 failed, 2 usage, 3 done in part, 13 not permitted, 130 interrupted',
+        '\nExit codes: 0 done, 1 failed, 2 usage, 3 done in part, 12 refused by the gateway, 13 not permitted,' +
+        '\n130 interrupted',
     )
   root.addCommand(init.initCommand())
   root.addCommand(run.runCommand())
   root.addCommand(registry.registryCommand())
   root.addCommand(flags.flagsCommand())
   root.addCommand(readings.readingsCommand())
+  root.addCommand(alerts.alertsCommand())
+  root.addCommand(commands.commandCommand())
   quieten(root)
   return root
 }
@@ -78,6 +84,7 @@ async function main(line: string[]): Promise<number> {
   try {
     // before anything native is loaded
     refuseOldNode()
+    harden()
     // beside the modules, where only those may write who may write the program itself
     enableCompileCache(
       process.env.CACHE_DIRECTORY ?? join(import.meta.dirname, '../../node_modules/.cache/vitalgate'),

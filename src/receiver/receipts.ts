@@ -82,7 +82,7 @@ export function extentAsked(
 export function sealDown(
   trust: Trust,
   gateway: string,
-  type: 'receipt' | 'welcome',
+  type: 'receipt' | 'welcome' | 'update',
   members: object,
 ): Sealed | undefined {
   const enrolled = trust.gateway(gateway)

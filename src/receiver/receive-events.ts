@@ -1,6 +1,7 @@
 import type { EventBody } from '../wire/chained.ts'
 import { takeLost } from './chains.ts'
 import { addClaim } from './claims.ts'
+import { takeRefusal } from './commands.ts'
 import { recordProposal } from './devices.ts'
 import { recordRemoval, recordRemovedSince } from './removals.ts'
 import type { Store } from './store.ts'
@@ -50,6 +51,14 @@ export function takeEvent(store: Store, event: ProvenEvent, server: string, now:
       const { fingerprint, count } = body.detail
       const detail = `${count} times a server with key ${fingerprint} answered in this one's place`
       raiseSampled(store, { flag: 'SERVER_KEY_UNPINNED', gateway, detail, at: now })
+      return []
+    }
+    case 'command-refused': {
+      const { why, intent, count } = body.detail
+      const ours = takeRefusal(store, gateway, body.detail, now)
+      const which = intent === null ? 'of nobody proven' : ours ? `${intent}, of this server` : intent
+      const detail = `${count} times a command was not obeyed: ${why} (${which})`
+      raiseSampled(store, { flag: 'COMMAND_REFUSED', gateway, detail, at: now })
       return []
     }
     case 'clock-anchored': {

@@ -3,6 +3,8 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { nextHead } from '../wire/chain.ts'
 import { takeRow } from './chains.ts'
+import type { Commander } from './command-dispatch.ts'
+import { takeResult } from './commands.ts'
 import { addReading, markForked } from './readings.ts'
 import { extentOfBranch, type Outgoing, receiptsFor } from './receipts.ts'
 import { takeEvent } from './receive-events.ts'
@@ -20,6 +22,8 @@ export interface Receiving {
   trust: Trust
   clock: Clock
   log: Log
+  /** Sends commands and newer statements of the registry; nobody if left out. */
+  commander?: Commander
 }
 
 /** Takes messages and gives what is to be published for them. Throws faults and what the database throws. */
@@ -34,7 +38,7 @@ const isDoubted = (found: object): found is Doubted => 'flag' in found
  * committed signs one receipt for each branch that grew (WIRE 12, 7.5). Any worker may get any message, in
  * any order, twice.
  */
-export function makeReceive({ store, trust, clock, log }: Receiving): Receive {
+export function makeReceive({ store, trust, clock, log, commander }: Receiving): Receive {
   return batch => {
     const found = batch.map(message => verify(message, trust))
     const { answers, held } = store.write(() => {
@@ -66,10 +70,13 @@ export function makeReceive({ store, trust, clock, log }: Receiving): Receive {
 
   function take(found: Proven): { answers: Outgoing[]; branches: Iterable<number> } {
     const now = clock.now()
-    if (found.type === 'hello') return { answers: takeHello(store, trust, found, now), branches: [] }
+    if (found.type === 'hello') {
+      const answers = takeHello(store, trust, found, now)
+      return { answers: [...answers, ...(commander?.afterHello(found) ?? [])], branches: [] }
+    }
     if (found.type !== 'ready') return { answers: [], branches: keepChained(found, now) }
-    takeReady(store, found, now)
-    return { answers: [], branches: [] }
+    const matched = takeReady(store, found, now)
+    return { answers: (matched ? commander?.afterReady(found, now) : undefined) ?? [], branches: [] }
   }
 
   /** Custody, whatever the verdict on what is said. Gives the branches to receipt. */
@@ -93,6 +100,7 @@ export function makeReceive({ store, trust, clock, log }: Receiving): Receive {
 
   function keepMeaning(found: Chained, now: number): Iterable<number> {
     if (found.type === 'event') return takeEvent(store, found, trust.server.id, now)
+    if (found.type === 'result') takeResult(store, found.gateway, found.body, now)
     if (found.type === 'reading') {
       const { gateway, hash, body } = found
       const accepted = trust.device(gateway, body.device)

@@ -1,9 +1,12 @@
 import type Database from 'better-sqlite3'
+import { hex } from '../base/bytes.ts'
 import type { RegistryType } from '../wire/registry.ts'
-import type { Statement } from '../wire/statement.ts'
+import { type Statement, statementHash } from '../wire/statement.ts'
+import { appendLog } from './registry-log.ts'
 
-/** One row of the table of statements. */
+/** One row of the table of statements. `id` rises in the order in which they were entered. */
 export interface StatementRow {
+  id: number
   type: string
   subject: string
   version: number
@@ -21,25 +24,63 @@ export interface Entered {
 }
 
 /** A row's statement, in memory of our own. */
-export const statementOf = ({ type, body, signature }: StatementRow): Statement => ({
+export const statementOf = ({
+  type,
+  body,
+  signature,
+}: Pick<StatementRow, 'type' | 'body' | 'signature'>): Statement => ({
   type,
   body: Uint8Array.from(body),
   signature: Uint8Array.from(signature),
 })
 
-/** Appends a statement. Two of one version cannot be: the second throws SQLite's constraint error. */
+/** How the log names the place of a statement. */
+export const placeOf = ({
+  type,
+  subject,
+  version,
+}: Pick<StatementRow, 'type' | 'subject' | 'version'>): string => `${type} ${version} of ${subject}`
+
+/**
+ * Appends a statement, and its entry to the log. Two of one version cannot be: the second throws SQLite's
+ * constraint error.
+ */
 export function insertStatement(db: Database.Database, entered: Entered): void {
-  const { type, body, signature } = entered.statement
-  db.prepare(
-    'INSERT INTO statements (type, subject, version, body, signature, at, actor) VALUES (?, ?, ?, ?, ?, ?, ?)',
-  ).run(type, entered.subject, entered.version, body, signature, entered.at, entered.actor)
+  const { subject, version, statement, at, actor } = entered
+  const { type, body, signature } = statement
+  db.transaction(() => {
+    db.prepare(
+      'INSERT INTO statements (type, subject, version, body, signature, at, actor) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    ).run(type, subject, version, body, signature, at, actor)
+    const hash = hex(statementHash(statement))
+    appendLog(db, { at, actor, act: 'entered', subject: placeOf({ type, subject, version }), hash })
+  })()
 }
+
+const columns = 'id, type, subject, version, body, signature'
 
 /** Reads the newest rows of a kind about a subject, newest first, at most two. */
 export function newestRows(db: Database.Database): (type: RegistryType, subject: string) => StatementRow[] {
   const query = db.prepare<[string, string], StatementRow>(
-    'SELECT type, subject, version, body, signature FROM statements WHERE type = ? AND subject = ? ' +
-      'ORDER BY version DESC LIMIT 2',
+    `SELECT ${columns} FROM statements WHERE type = ? AND subject = ? ORDER BY version DESC LIMIT 2`,
   )
   return (type, subject) => query.all(type, subject)
+}
+
+/** Reads the rows of a kind about a subject above a version, oldest first. */
+export function rowsAbove(
+  db: Database.Database,
+): (type: RegistryType, subject: string, above: number) => StatementRow[] {
+  const query = db.prepare<[string, string, number], StatementRow>(
+    `SELECT ${columns} FROM statements WHERE type = ? AND subject = ? AND version > ? ORDER BY version`,
+  )
+  return (type, subject, above) => query.all(type, subject, above)
+}
+
+/** Reads all rows of a kind, whoever they are about. */
+export function rowsOf(db: Database.Database): (type: RegistryType) => StatementRow[] {
+  const query = db.prepare<[string], StatementRow>(
+    `SELECT ${columns} FROM statements WHERE type = ? ORDER BY id`,
+  )
+  return type => query.all(type)
 }

@@ -1,9 +1,10 @@
 /**
- * The registry's tables in receiver.db, made where they are missing by whoever opens it. `statements` is
- * append-only: a row's place in `id` order is also the counter by which a running receiver notices that a
- * command changed something.
+ * The registry's tables in receiver.db, made where they are missing by whoever opens it. All but `proposals`
+ * are append-only. `statements`: a row's place in `id` order is also the counter by which a running receiver
+ * notices that a command changed something. `enrolments`: one row for each binding. `waiting`: what the root is
+ * yet to sign on another machine. `registry_log`: see registry-log.ts.
  */
-export const registrySchema = `
+const tables = `
 CREATE TABLE IF NOT EXISTS statements (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   type TEXT NOT NULL,
@@ -15,20 +16,38 @@ CREATE TABLE IF NOT EXISTS statements (
   actor TEXT NOT NULL,
   UNIQUE (type, subject, version)
 ) STRICT;
-CREATE TRIGGER IF NOT EXISTS statements_stay BEFORE UPDATE ON statements
-  BEGIN SELECT RAISE(ABORT, 'the registry is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS statements_remain BEFORE DELETE ON statements
-  BEGIN SELECT RAISE(ABORT, 'the registry is append-only'); END;
 
 CREATE TABLE IF NOT EXISTS enrolments (
-  gateway TEXT PRIMARY KEY,
-  request TEXT NOT NULL,
+  gateway TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  request TEXT NOT NULL UNIQUE,
   sign_key TEXT NOT NULL UNIQUE,
   box_key TEXT NOT NULL UNIQUE,
   tls_key TEXT NOT NULL UNIQUE,
   certificate TEXT NOT NULL,
   at INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  PRIMARY KEY (gateway, version)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS waiting (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  gateway TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  request TEXT NOT NULL,
+  body BLOB NOT NULL UNIQUE,
+  at INTEGER NOT NULL,
   actor TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS registry_log (
+  number INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  act TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  hash TEXT,
+  head TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS proposals (
@@ -41,3 +60,16 @@ CREATE TABLE IF NOT EXISTS proposals (
   PRIMARY KEY (gateway, hash)
 ) STRICT;
 `
+
+const appendOnly = ['statements', 'enrolments', 'waiting', 'registry_log']
+
+const guards = appendOnly.map(
+  table => `
+CREATE TRIGGER IF NOT EXISTS ${table}_stay BEFORE UPDATE ON ${table}
+  BEGIN SELECT RAISE(ABORT, 'the registry is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS ${table}_remain BEFORE DELETE ON ${table}
+  BEGIN SELECT RAISE(ABORT, 'the registry is append-only'); END;
+`,
+)
+
+export const registrySchema = tables + guards.join('')

@@ -2,20 +2,18 @@ import type Database from 'better-sqlite3'
 import { hex, unbase64url } from '../base/bytes.ts'
 import { Fault, isFault } from '../base/fault.ts'
 import { type BoxPublic, boxPublic, type VerifyKey, verifyKey } from '../wire/keys.ts'
-import {
-  type Binding,
-  type DeviceList,
-  type RegistryBody,
-  type RegistryType,
-  type ServerEntry,
-  verifyRegistry,
-} from '../wire/registry.ts'
+import type { DeviceList, RegistryType, Revocation, ServerEntry } from '../wire/registry.ts'
 import type { Versions } from '../wire/session.ts'
-import { decodeBody, type Statement, statementHash } from '../wire/statement.ts'
-import { newestRows, type StatementRow, statementOf } from './registry-rows.ts'
+import { type Statement, statementHash } from '../wire/statement.ts'
+import type { Revoked } from './authority.ts'
+import { believe, disbelieved } from './registry-believe.ts'
+import { revokedCertificates } from './registry-certificates.ts'
+import { remembering } from './registry-remember.ts'
+import { openRevocations, type Revocations } from './registry-revocations.ts'
+import { newestRows, rowsAbove, rowsOf, type StatementRow, statementOf } from './registry-rows.ts'
 import { type Facts, readFacts, readServerKeys, type ServerKeys } from './state.ts'
 
-/** A gateway that the registry binds to this server: the keys under which it is believed. */
+/** A gateway that the registry binds to this server: the keys that it has, revoked or not. */
 export interface Enrolled {
   gateway: string
   site: string
@@ -37,12 +35,37 @@ export interface Devices {
   devices: AcceptedDevice[]
 }
 
+/** Someone who may sign device lists and revocations of gateways, until revoked. */
+export interface OperatorKey {
+  name: string
+  since: number
+  key: VerifyKey
+}
+
 /** What the registry says. Every answer was verified under the root or an operator; nothing else is told. */
 export interface Registry {
   server: ServerKeys
   facts: Facts
-  /** The binding in force; undefined where there is none, or none that is believed. */
+  /** The registry roots: the one in force, and its successor. */
+  roots: readonly VerifyKey[]
+  /** The newest binding, revoked or not; undefined where there is none, or none that is believed. */
   gateway(id: string): Enrolled | undefined
+  /** A signing key that an earlier binding of the gateway named. */
+  former(gateway: string, kid: string): VerifyKey | undefined
+  /** The revocation of a signing key, of a gateway or an operator, by its key id. */
+  revoked(kid: string): Revocation | undefined
+  /** The revocation of a gateway's TLS key, by H(SubjectPublicKeyInfo) in hex. */
+  revokedTls(tls: string): Revocation | undefined
+  /** All revocations that are believed, by number. */
+  revocations(): Revocation[]
+  /** Where the chain of revocations ends: what the next one follows. */
+  revocationsEnd(): ReturnType<Revocations['end']>
+  /** The revocations above a number as they were signed, for peers that know fewer (WIRE 7.11). */
+  revocationStatements(above: number): Statement[]
+  /** The certificates of revoked gateways, for the list of a broker. */
+  revokedCertificates(): Revoked[]
+  /** Everybody whom the root certified as an operator, revoked ones too. */
+  operators(): readonly OperatorKey[]
   device(gateway: string, device: string): AcceptedDevice | undefined
   /** The newest list; none where it is not believed. */
   devices(gateway: string): Devices
@@ -57,54 +80,42 @@ export interface Registry {
   damage(): Fault[]
 }
 
-/** A fault that says which row cannot be believed. */
-const disbelieved = (row: StatementRow, why: string, cause?: unknown): Fault =>
-  new Fault('store.damaged', `${row.type} ${row.version} of ${row.subject} is not believed: ${why}`, {
-    hint: 'somebody changed the database by hand or it is damaged; restore it from a backup',
-    cause,
-  })
-
 /** Opens the registry of an initialised state folder on an open receiver.db. */
 export function openRegistry(state: string, db: Database.Database): Registry {
   const facts = readFacts(state)
   const server = readServerKeys(state)
   const roots = [facts.root, facts.successor].map(key => verifyKey(unbase64url(key)))
   const newest = newestRows(db)
-  const counter = db.prepare<[], number>('SELECT coalesce(max(id), 0) FROM statements').pluck()
+  const [all, above] = [rowsOf(db), rowsAbove(db)]
   const bound = db
     .prepare<[], string>("SELECT DISTINCT subject FROM statements WHERE type = 'binding' ORDER BY subject")
     .pluck()
 
-  /** The body of a row that one of these keys signed about this very subject and version. */
-  function believe<T extends RegistryType>(type: T, row: StatementRow, keys: VerifyKey[]): RegistryBody<T> {
-    const statement = statementOf(row)
+  const damage = new Map<string, Fault>()
+  /** A row that is not believed counts as none, and is told: one bad row must not stop the others. */
+  function orNone<T, N>(read: () => T, none: N): T | N {
     try {
-      const named = decodeBody(statement.body).kid
-      const key = keys.find(one => one.kid === named)
-      if (key === undefined) throw new Fault('wire.unknown-key', `it names key ${String(named)}`)
-      const body = verifyRegistry(type, statement, key)
-      const { subject, version } = subjectOf(type, body)
-      if (subject === row.subject && version === row.version) return body
-    } catch (cause) {
-      throw disbelieved(row, cause instanceof Fault ? cause.message : 'it is not readable', cause)
+      return read()
+    } catch (error) {
+      if (!isFault(error, 'store.damaged')) throw error
+      damage.set(error.message, error)
+      return none
     }
-    throw disbelieved(row, 'it was signed for another place')
   }
 
-  function operators(): VerifyKey[] {
-    return [facts.operator].flatMap(operator => {
-      const [row] = newest('operator', operator)
-      return row === undefined ? [] : [verifyKey(unbase64url(believe('operator', row, roots).key))]
-    })
-  }
+  const readOperators = (): OperatorKey[] =>
+    all('operator').flatMap(row =>
+      orNone(() => {
+        const { operator, since, key } = believe('operator', row, roots)
+        return [{ name: operator, since, key: verifyKey(unbase64url(key)) }]
+      }, []),
+    )
 
-  function readBinding(gateway: string): Enrolled | undefined {
-    const [row] = newest('binding', gateway)
-    if (row === undefined) return undefined
-    const body: Binding = believe('binding', row, roots)
+  function readBinding(row: StatementRow): Enrolled | undefined {
+    const body = believe('binding', row, roots)
     if (body.server !== server.id) return undefined
     return {
-      gateway,
+      gateway: body.gateway,
       site: body.site,
       version: body.version,
       since: body.since,
@@ -114,10 +125,17 @@ export function openRegistry(state: string, db: Database.Database): Registry {
     }
   }
 
+  /** The keys of all bindings but the newest. */
+  const readFormer = (gateway: string): VerifyKey[] =>
+    above('binding', gateway, 0)
+      .slice(0, -1)
+      .flatMap(row => orNone(() => readBinding(row)?.verifyKey ?? [], []))
+
   function readDevices(gateway: string): Devices {
     const [row, before] = newest('device-list', gateway)
     if (row === undefined) return { version: 0, hash: null, devices: [] }
-    const list = believe('device-list', row, operators())
+    const list = believe('device-list', row, operatorKeys())
+    if (revocations.isRevokedAt(list.kid, row.id)) throw disbelieved(row, 'its operator was revoked before')
     // WIRE 9.4: a list names the one before it, so none can be taken out of the row
     const named = before === undefined ? null : hex(statementHash(statementOf(before)))
     if (list.before !== named || list.version !== (before?.version ?? 0) + 1) {
@@ -126,45 +144,55 @@ export function openRegistry(state: string, db: Database.Database): Registry {
     return { version: list.version, hash: hex(statementHash(statementOf(row))), devices: list.devices }
   }
 
-  const damage = new Map<string, Fault>()
-  /** A row that is not believed counts as none, and is told: one bad row must not stop the others. */
-  function orNone<T, N>(read: (subject: string) => T, none: N): (subject: string) => T | N {
-    return subject => {
-      try {
-        return read(subject)
-      } catch (error) {
-        if (!isFault(error, 'store.damaged')) throw error
-        damage.set(error.message, error)
-        return none
-      }
-    }
-  }
+  const known = remembering(db)
+  const operators = known.one(readOperators)
+  const operatorKeys = (): VerifyKey[] => operators().map(one => one.key)
+  const revocations = openRevocations(db, server.id, { roots, operators: operatorKeys })
+  const readRevocations = known.one(() => {
+    for (const fault of revocations.read()) damage.set(fault.message, fault)
+    return revocations
+  })
 
+  const gateways = known.each(id => {
+    const [row] = newest('binding', id)
+    return row === undefined ? undefined : orNone(() => readBinding(row), undefined)
+  })
+  const formers = known.each(readFormer)
   const noDevices: Devices = { version: 0, hash: null, devices: [] }
-  const gateways = remembered(counter, orNone(readBinding, undefined))
-  const lists = remembered(counter, orNone(readDevices, noDevices))
+  const lists = known.each(id => {
+    readRevocations()
+    return orNone(() => readDevices(id), noDevices)
+  })
   let lastEntry: ServerEntry | undefined
-  const entries = remembered(
-    counter,
-    orNone((subject): ServerEntry => {
-      const [row] = newest('server-entry', subject)
-      if (row === undefined) throw new Fault('registry.missing', `there is no server entry of ${subject}`)
-      lastEntry = believe('server-entry', row, roots)
-      return lastEntry
-    }, undefined),
-  )
+  const entries = known.each(subject => {
+    const [row] = newest('server-entry', subject)
+    if (row === undefined) throw new Fault('registry.missing', `there is no server entry of ${subject}`)
+    const entry = orNone(() => believe('server-entry', row, roots), undefined)
+    lastEntry = entry ?? lastEntry
+    return entry
+  })
+  const certificates = known.one(() => revokedCertificates(db, readRevocations()))
 
   return {
     server,
     facts,
+    roots,
     gateway: gateways,
+    former: (gateway, kid) => formers(gateway).find(key => key.kid === kid),
+    revoked: kid => readRevocations().of(kid),
+    revokedTls: tls => readRevocations().ofTls(tls),
+    revocations: () => readRevocations().all(),
+    revocationsEnd: () => readRevocations().end(),
+    revocationStatements: number => readRevocations().statements(number),
+    revokedCertificates: certificates,
+    operators,
     devices: lists,
     device: (gateway, device) => lists(gateway).devices.find(one => one.device === device),
     versions: gateway => ({
       binding: gateways(gateway)?.version ?? 0,
       serverEntry: (entries(server.id) ?? lastEntry)?.version ?? 0,
       devices: lists(gateway).version,
-      revocations: 0,
+      revocations: readRevocations().end().number,
     }),
     gateways: () => bound.all(),
     entry: () => {
@@ -178,32 +206,15 @@ export function openRegistry(state: string, db: Database.Database): Registry {
       const [row] = newest(type, subject)
       return row === undefined ? undefined : statementOf(row)
     },
-    damage: () => [...damage.values()],
+    damage: () => {
+      readRevocations()
+      return [...damage.values()]
+    },
   }
 }
 
-/** Whom a registry statement is about, and its place among those. */
-function subjectOf(type: RegistryType, body: object): { subject: string; version: number } {
-  const all = body as { gateway?: string; server?: string; operator?: string; version?: number }
-  if (type === 'operator') return { subject: all.operator ?? '', version: 1 }
-  if (type === 'server-entry') return { subject: all.server ?? '', version: all.version ?? 0 }
-  return { subject: all.gateway ?? '', version: all.version ?? 0 }
-}
-
-/** Remembers what `read` answered for each subject until the counter of statements moves. */
-function remembered<T>(counter: Database.Statement<[], number>, read: (subject: string) => T) {
-  const known = new Map<string, T>()
-  let at = -1
-  return (subject: string): T => {
-    const now = counter.get() ?? 0
-    if (now !== at || known.size > 10_000) {
-      known.clear()
-      at = now
-    }
-    const held = known.get(subject)
-    if (held !== undefined) return held
-    const fresh = read(subject)
-    if (fresh !== undefined) known.set(subject, fresh)
-    return fresh
-  }
+/** Whether a gateway's own key is revoked; not so again once it was enrolled anew. */
+export const isRevoked = (registry: Pick<Registry, 'gateway' | 'revoked'>, gateway: string): boolean => {
+  const kid = registry.gateway(gateway)?.verifyKey.kid
+  return kid !== undefined && registry.revoked(kid) !== undefined
 }

@@ -1,70 +1,32 @@
 import { systemClock } from '../base/clock.ts'
-import { codeOf } from '../base/fault.ts'
 import { type Log, makeLog } from '../base/log.ts'
 import { notify } from '../base/notify.ts'
 import { exit, say } from '../base/output.ts'
 import { type Broker, startBroker } from './broker.ts'
-import type { Refusal } from './broker-refusals.ts'
-import { noteRefusal } from './flags.ts'
+import { makeCommander } from './command-dispatch.ts'
 import { type Listener, type Remote, startListener } from './listen.ts'
+import type { BrokerWatch } from './mosquitto-watch.ts'
 import { makeReceive } from './receive.ts'
 import { openRegistry, type Registry } from './registry.ts'
 import { type DamageWatch, watchDamage } from './run-damage.ts'
-import { brokerTls, clientTls, paths, readFacts } from './state.ts'
+import { onRefusedOf, partiesOf, startBrokerWatch } from './run-refusals.ts'
+import { adoptSecret, brokerTls, clientTls, paths, readFacts } from './state.ts'
 import { openStore, type Store } from './store.ts'
+import { startWatch, type Telling, type Watch, type Watching } from './watch.ts'
 
 /** How to run a receiver. */
 export interface RunOptions {
   /** The state folder that `init` made. */
   state: string
   log?: Log
+  /** The log of a broker that somebody else runs, to learn from it what that refused. */
+  brokerLog?: string
+  /** Whom to tell of flags and of what is silent; nobody if left out. */
+  telling?: Telling
   /** Ends the receiver when aborted, as the first signal does. */
   signal?: AbortSignal
   /** Called once everything is up, with the embedded broker's port. */
   onReady?: (port: number | null) => void
-}
-
-/** Refusals that say nothing proven about the name in the certificate. */
-const unproven = new Set<Refusal['reason']>(['no-tls', 'no-certificate', 'foreign-certificate'])
-
-/** While another process holds the database. */
-const busyMs = 200
-
-/** What is told of a refusal: whom TLS showed, what was tried, how often. */
-function refusalDetail({ reason, detail, address, name, fingerprint, count }: Refusal): string {
-  const who =
-    fingerprint === null ? 'no certificate' : `certificate ${fingerprint.slice(0, 16)} (${name ?? 'no name'})`
-  const what = detail === '' ? reason : `${reason} ${detail}`
-  return `${what}, from ${address.replace(/^::ffff:/, '') || 'unknown address'} with ${who}${count > 1 ? `, ${count} times` : ''}`
-}
-
-/** Stores a refusal; while another process holds the database, a little later. */
-function keepRefusal(
-  store: Store,
-  registry: Registry,
-  refusal: Refusal,
-  fail: (error: unknown) => void,
-): void {
-  const { reason, name, address, at } = refusal
-  const gateway = unproven.has(reason) ? null : name
-  const claimsEnrolled = name !== null && registry.gateway(name) !== undefined
-  try {
-    noteRefusal(store, {
-      gateway,
-      detail: refusalDetail(refusal),
-      at,
-      kind: `${reason} ${address}`,
-      claimsEnrolled,
-    })
-  } catch (error) {
-    if (codeOf(error) !== 'SQLITE_BUSY') {
-      fail(error)
-      return
-    }
-    setTimeout(() => {
-      if (store.db.open) keepRefusal(store, registry, refusal, fail)
-    }, busyMs)
-  }
 }
 
 function startEmbedded(
@@ -77,15 +39,8 @@ function startEmbedded(
   return startBroker({
     port: registry.facts.port,
     tls: brokerTls(state),
-    parties: {
-      server: registry.server.id,
-      receiver: registry.facts.client,
-      isEnrolled: gateway => registry.gateway(gateway) !== undefined,
-    },
-    onRefused: refusal => {
-      log.warn({ part: 'broker', reason: refusal.reason, fingerprint: refusal.fingerprint }, 'refused')
-      keepRefusal(store, registry, refusal, fail)
-    },
+    parties: partiesOf(registry),
+    onRefused: onRefusedOf({ store, registry, log, fail }),
   })
 }
 
@@ -106,7 +61,10 @@ function startListening(
     clientId: facts.client,
     server: registry.server.id,
     shared: embedded === undefined,
-    receive: makeReceive({ store, trust: registry, clock: systemClock, log }),
+    receive: makeReceive({
+      ...{ store, trust: registry, clock: systemClock, log },
+      commander: makeCommander(store, registry, log),
+    }),
     log,
   })
 }
@@ -120,15 +78,21 @@ export async function runReceiver(options: RunOptions): Promise<void> {
   const log = options.log ?? makeLog('info')
   // says what to type where there is no receiver yet, before a database is made
   readFacts(state)
+  if (adoptSecret(state)) log.info('the key files are under the credential now, the secret file is removed')
   const ending = endOf(options.signal)
   const broken = Promise.withResolvers<never>()
   // it may break before or after anybody waits for it
   broken.promise.catch(() => undefined)
   const store = openStore(paths(state).database)
   let watch: DamageWatch | undefined
+  let brokerWatch: BrokerWatch | undefined
+  let told: Watch | undefined
   try {
     const registry = openRegistry(state, store.db)
     watch = watchDamage(registry, log, broken.reject)
+    const keeping = { store, registry, log, fail: broken.reject }
+    brokerWatch = startBrokerWatch(options.brokerLog, state, keeping)
+    told = tell(options, { store, registry, log, fail: broken.reject })
     const broker =
       registry.facts.broker === 'embedded'
         ? await startEmbedded(state, store, registry, log, broken.reject)
@@ -152,9 +116,15 @@ export async function runReceiver(options: RunOptions): Promise<void> {
     }
   } finally {
     watch?.stop()
+    await brokerWatch?.stop()
+    await told?.stop()
     store.close()
     ending.forget()
   }
+}
+
+function tell({ telling }: RunOptions, given: Omit<Watching, 'telling' | 'clock'>): Watch | undefined {
+  return telling === undefined ? undefined : startWatch({ ...given, telling, clock: systemClock })
 }
 
 function tellReady(registry: Registry, port: number | null): void {

@@ -40,6 +40,7 @@ export function takeHello(
   )
   if (known !== undefined) return [{ topic, payload: known.welcome }]
 
+  noteRollback(store, trust, hello, now)
   const token = nextToken(store, gateway, body.token)
   const serverNonce = makeNonce()
   const welcome = sealDown(trust, gateway, 'welcome', {
@@ -76,6 +77,28 @@ export function takeHello(
     keptSessions,
   )
   return [{ topic, payload: welcome.envelope }]
+}
+
+const versionNames = {
+  binding: 'binding',
+  serverEntry: 'server entry',
+  devices: 'device list',
+  revocations: 'revocation',
+} as const
+
+/** What a gateway knows and this registry does not know yet, or no more: it was set back (WIRE 9.7). */
+function noteRollback(
+  store: Store,
+  trust: Trust,
+  { gateway, body }: Proven & { type: 'hello' },
+  at: number,
+): void {
+  const ours = trust.versions(gateway)
+  const ahead = (Object.keys(versionNames) as (keyof typeof versionNames)[])
+    .filter(what => body.versions[what] > ours[what])
+    .map(what => `${versionNames[what]} ${body.versions[what]}, here it is ${ours[what]}`)
+  if (ahead.length === 0) return
+  raiseOnce(store, { flag: 'REGISTRY_ROLLBACK', gateway, detail: `it knows ${ahead.join('; ')}`, at })
 }
 
 /** The answer to each epoch of a hello; the holes that a welcome has room for go to the oldest (WIRE 7.2). */

@@ -10,7 +10,8 @@ import {
   writeFileAtomic,
   writeSecretFile,
 } from '../base/files.ts'
-import { type Lock, lockKeyfile, readSecret, unlockKeyfile } from '../base/keyfile.ts'
+import { type Lock, lockKeyfile, unlockKeyfile } from '../base/keyfile.ts'
+import { adoptCredential, hasSecret, type OwnLock, readLock, wipeLock } from '../base/secret.ts'
 import { type BoxKey, boxKey, type SigningKey, signingKey } from '../wire/keys.ts'
 import { id, name, publicKey } from '../wire/members.ts'
 
@@ -99,8 +100,25 @@ export function readFacts(state: string): Facts {
 export const writeFacts = (state: string, facts: Facts): void =>
   writeFileAtomic(paths(state).facts, `${JSON.stringify(factsForm.parse(facts), null, 2)}\n`)
 
-/** The lock of every key file but the root's: the secret file of this folder. */
-export const ownLock = (state: string): Lock => ({ secret: readSecret(paths(state).secret) })
+const secretPlace = (state: string) => ({
+  credential: 'vitalgate-receiver-secret',
+  file: paths(state).secret,
+})
+
+/** The lock of every key file but the root's: the credential of the service, else the secret file of this folder. */
+export const ownLock = (state: string): OwnLock => readLock(secretPlace(state))
+
+/** Whether there is a secret for them already. */
+export const hasOwnLock = (state: string): boolean => hasSecret(secretPlace(state))
+
+/**
+ * At start-up: key files that the secret file of this folder locks come under the credential that systemd hands
+ * over now, and the secret file goes; whether that was done. Faults as `readSecrets`, and nothing is changed.
+ */
+export function adoptSecret(state: string): boolean {
+  const { operator, authority, server } = paths(state)
+  return adoptCredential(secretPlace(state), [operator, authority, server])
+}
 
 /** Writes a key file; never called where there is one. */
 export const writeSecrets = <N extends SecretName>(
@@ -118,9 +136,25 @@ export function readSecrets<N extends SecretName>(state: string, which: N, lock:
   return held.data as Secrets<N>
 }
 
+/** What a key file under the folder's own lock holds. */
+function readOwn<N extends SecretName>(state: string, which: N): Secrets<N> {
+  const lock = ownLock(state)
+  try {
+    return readSecrets(state, which, lock)
+  } finally {
+    wipeLock(lock)
+  }
+}
+
 /** The signing key of a key file that holds a seed. */
 export const readSigner = (state: string, which: 'root' | 'successor' | 'operator', lock: Lock): SigningKey =>
   signingKey(unbase64url(readSecrets(state, which, lock).seed))
+
+/** The key and the certificate that issue those of gateways. */
+export const readAuthority = (state: string): { key: string; certificate: string } => ({
+  key: readOwn(state, 'authority').key,
+  certificate: readTextFile(paths(state).authorityCertificate),
+})
 
 /** The keys with which a server opens and answers. */
 export interface ServerKeys {
@@ -132,7 +166,7 @@ export interface ServerKeys {
 
 /** The unlocked keys of this receiver's server. */
 export function readServerKeys(state: string): ServerKeys {
-  const held = readSecrets(state, 'server', ownLock(state))
+  const held = readOwn(state, 'server')
   return {
     id: held.server,
     box: boxKey(unbase64url(held.box)),
@@ -150,14 +184,14 @@ export interface TlsEnd {
 
 /** What the embedded broker shows to gateways. */
 export const brokerTls = (state: string): TlsEnd => ({
-  key: readSecrets(state, 'server', ownLock(state)).brokerKey,
+  key: readOwn(state, 'server').brokerKey,
   certificate: readTextFile(paths(state).brokerCertificate),
   authority: readTextFile(paths(state).authorityCertificate),
 })
 
 /** What the receiver shows to the broker; its client id is `facts.client`. */
 export const clientTls = (state: string): TlsEnd => ({
-  key: readSecrets(state, 'server', ownLock(state)).clientKey,
+  key: readOwn(state, 'server').clientKey,
   certificate: readTextFile(paths(state).clientCertificate),
   authority: readTextFile(paths(state).authorityCertificate),
 })

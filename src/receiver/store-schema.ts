@@ -1,7 +1,9 @@
 import type Database from 'better-sqlite3'
 import { Fault } from '../base/fault.ts'
+import { alertsSchema } from './alerts-schema.ts'
+import { commandSchema } from './command-schema.ts'
 
-const version = 3
+const version = 4
 
 /** Custody: what came, where it belongs, and how far each chain is held without a break (WIRE 5). */
 const custody = `
@@ -135,12 +137,17 @@ CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHO
 /** Makes the tables of the receiver's store where they are missing; refuses a file of another version. */
 export function storeSchema(db: Database.Database): void {
   const found = db.pragma('user_version', { simple: true })
-  if (found === version) return
+  if (found === version) {
+    // tables that came later and that an older program does without: no other version
+    db.exec(alertsSchema)
+    db.exec(commandSchema)
+    return
+  }
   if (found !== 0) {
     throw new Fault('store.damaged', `database has version ${String(found)}, this program knows ${version}`, {
       hint: 'it was written by another version of Vitalgate: install that one',
     })
   }
-  for (const part of [custody, meaning, suspicion, sessions]) db.exec(part)
+  for (const part of [custody, meaning, suspicion, sessions, alertsSchema, commandSchema]) db.exec(part)
   db.pragma(`user_version = ${version}`)
 }

@@ -4,6 +4,7 @@ import { envelopeHash, headZero } from '../wire/chain.ts'
 import type { ChainedHead, EpochOpenBody, EventBody, ReadingBody, ResultBody } from '../wire/chained.ts'
 import { open, type Parcel, readHeader, unpack } from '../wire/envelope.ts'
 import type { Flag } from '../wire/flags.ts'
+import type { VerifyKey } from '../wire/keys.ts'
 import { bodyOf, isSealedType, type Parties, partiesOf } from '../wire/message.ts'
 import type { HelloBody, ReadyBody } from '../wire/session.ts'
 import { decodeBody, isSignedBy, type Statement } from '../wire/statement.ts'
@@ -18,7 +19,7 @@ export interface Message {
 }
 
 /** The part of the registry that verifying and answering need. */
-export type Trust = Pick<Registry, 'gateway' | 'device' | 'versions'> & {
+export type Trust = Pick<Registry, 'gateway' | 'former' | 'revoked' | 'device' | 'versions'> & {
   server: Pick<Registry['server'], 'id' | 'box' | 'receipt'>
 }
 
@@ -58,6 +59,7 @@ interface Known {
   parcel: Parcel
   gateway: string
   enrolled: Enrolled
+  key: VerifyKey
   statement: Statement
   members: Record<string, unknown>
   parties: Parties
@@ -125,11 +127,22 @@ const isMeantForUs = ({ parties }: Known, { server }: Trust): Found =>
     ? {}
     : `meant for ${parties.aud} under key ${parties.akid}`
 
-const namesBoundKey = ({ parties, enrolled }: Known): Found =>
-  parties.kid === enrolled.verifyKey.kid ? {} : `key ${parties.kid} is not bound to the gateway`
+function namesBoundKey({ parties, gateway, enrolled }: Known, trust: Trust): Found {
+  const { kid } = parties
+  if (kid === enrolled.verifyKey.kid) return { key: enrolled.verifyKey }
+  // whose box was enrolled anew has former keys; a revoked one is looked at further, to be named as such
+  const key = trust.revoked(kid) === undefined ? undefined : trust.former(gateway, kid)
+  return key === undefined ? `key ${kid} is not bound to the gateway` : { key }
+}
 
-const isSigned = ({ statement, enrolled }: Known): Found =>
-  isSignedBy(statement, enrolled.verifyKey) ? {} : `does not verify under key ${enrolled.verifyKey.kid}`
+const isSigned = ({ statement, key }: Known): Found =>
+  isSignedBy(statement, key) ? {} : `does not verify under key ${key.kid}`
+
+/** WIRE 9.7: what a revoked key signed is believed where it came before; this comes now. */
+function isNotRevoked({ key }: Known, trust: Trust): Found {
+  const revocation = trust.revoked(key.kid)
+  return revocation === undefined ? {} : `key ${key.kid} is revoked by number ${revocation.number}`
+}
 
 function hasItsMembers({ statement, members }: Known): Found {
   const { type } = statement
@@ -159,6 +172,7 @@ export const policy: readonly Step[] = [
   { proves: 'it is meant for this server', otherwise: 'WRONG_AUDIENCE', step: isMeantForUs },
   { proves: 'it names a key bound to the gateway', otherwise: 'UNKNOWN_KEY', step: namesBoundKey },
   { proves: 'that key signed it', otherwise: 'BAD_SIG', step: isSigned },
+  { proves: 'that key is not revoked', otherwise: 'REVOKED_KEY', step: isNotRevoked },
   { proves: 'it has the members of its type', otherwise: 'MALFORMED', step: hasItsMembers },
   { proves: 'its place in the chain is possible', otherwise: 'MALFORMED', step: hasPossiblePlace },
 ]

@@ -71,16 +71,27 @@ export interface Expected {
   box: BoxKey
 }
 
+/** What a known peer said: the body of its type, and the statement itself. */
+export type SaidOf<T extends SessionType> = {
+  [K in T]: { type: K; body: z.infer<(typeof sessionBodies)[K]>; statement: Statement }
+}[T]
+
 /**
  * Opens and verifies an envelope of one of these types from one known peer. Faults `wire.*`: the first
  * check that failed. What it returns is proven to come from `expected.iss` to us.
  */
-export function openFrom<T extends SessionType>(
+export const openFrom = <T extends SessionType>(
   envelope: Uint8Array,
   types: readonly T[],
   expected: Expected,
-): { [K in T]: { type: K; body: z.infer<(typeof sessionBodies)[K]>; statement: Statement } }[T] {
-  const statement = open(envelope, expected.box)
+): SaidOf<T> => saidFrom(open(envelope, expected.box), types, expected)
+
+/** The same for a statement that was opened already: where its type decides under which key it must verify. */
+export function saidFrom<T extends SessionType>(
+  statement: Statement,
+  types: readonly T[],
+  expected: Expected,
+): SaidOf<T> {
   const type = types.find(one => one === statement.type)
   if (type === undefined) throw new Fault('wire.wrong-type', `a ${statement.type} has no place here`)
   const body = decodeBody(statement.body)

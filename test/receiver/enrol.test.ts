@@ -81,10 +81,10 @@ test('an enrolled box gets a bundle in which everything follows from the root', 
 test('the same request again is already enrolled and its bundle is the same', async () => {
   const box = await makeBox()
   const request = await check(box.text)
-  expect(isEnrolled(store, request)).toBe(false)
+  expect(isEnrolled(store, registry, request)).toBe(false)
   await enrol(store, registry, request, signers, decided)
   const bundle = makeBundle(store, registry, box.gateway)
-  expect(isEnrolled(store, await check(box.text))).toBe(true)
+  expect(isEnrolled(store, registry, await check(box.text))).toBe(true)
   await enrol(store, registry, request, signers, { ...decided, site: 'elsewhere' })
   expect(makeBundle(store, registry, box.gateway)).toBe(bundle)
 })
@@ -94,7 +94,7 @@ test('a known gateway id with other keys, and a known key under another id, are 
   await enrol(store, registry, await check(box.text), signers, decided)
   const impostor = await makeBox({ gateway: box.gateway })
   const known = { code: 'registry.known', hint: expect.any(String) }
-  const of = async (text: string) => isEnrolled(store, await check(text))
+  const of = async (text: string) => isEnrolled(store, registry, await check(text))
   await expect(of(impostor.text)).rejects.toMatchObject({
     ...known,
     message: `gateway ${box.gateway} is enrolled with other keys`,

@@ -21,6 +21,7 @@ import {
   verifyKey,
 } from '../../src/wire/keys.ts'
 import { openFrom, type SealedType, signAndSeal } from '../../src/wire/message.ts'
+import type { Revocation } from '../../src/wire/registry.ts'
 import type { ReceiptBody } from '../../src/wire/session.ts'
 import { topics } from '../../src/wire/topics.ts'
 
@@ -48,6 +49,21 @@ export const holder = (byte: number): Holder => ({
 
 export const gateway = holder(0x10)
 export const other = holder(0x20)
+/** The gateway with the keys that it had before they were revoked. */
+export const former: Holder = { ...gateway, key: signingKey(filled(0x51, 32)) }
+
+const revocation: Revocation = {
+  kid: '0'.repeat(16),
+  server: server.id,
+  number: 1,
+  before: null,
+  what: 'gateway',
+  id: gateway.id,
+  key: former.key.kid,
+  tls: '1'.repeat(64),
+  since: 0,
+  why: 'stolen',
+}
 
 export const cuff: AcceptedDevice = {
   device: 'cuff-1',
@@ -75,6 +91,9 @@ export function registry(): { trust: Trust; devices: AcceptedDevice[]; gateways:
   const trust: Trust = {
     server,
     gateway: id => gateways.get(id),
+    former: (id, kid) =>
+      id === former.id && kid === former.key.kid ? verifyKey(former.key.publicKey) : undefined,
+    revoked: kid => (kid === former.key.kid ? revocation : undefined),
     device: (_gateway, name) => devices.find(one => one.device === name),
     versions: () => ({ binding: 1, serverEntry: 1, devices: 1, revocations: 0 }),
   }

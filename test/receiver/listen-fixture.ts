@@ -14,7 +14,7 @@ import { topics } from '../../src/wire/topics.ts'
 import { gateway } from './fixture.ts'
 
 export const silent = makeLog('silent')
-const passphrase = 'for tests only, known to everybody'
+export const passphrase = 'for tests only, known to everybody'
 
 /** A receiver's state folder with one enrolled gateway; gives the gateway's TLS key and certificate. */
 export async function enrolled(folder: string) {

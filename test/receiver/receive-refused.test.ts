@@ -5,7 +5,18 @@ import { listFlags } from '../../src/receiver/flags.ts'
 import { type Message, policy } from '../../src/receiver/verify.ts'
 import { boxKey } from '../../src/wire/keys.ts'
 import { topics } from '../../src/wire/topics.ts'
-import { type Bench, bench, epochOf, gateway, holder, other, pressure, receipts, time } from './fixture.ts'
+import {
+  type Bench,
+  bench,
+  epochOf,
+  former,
+  gateway,
+  holder,
+  other,
+  pressure,
+  receipts,
+  time,
+} from './fixture.ts'
 import { acts, body, message, opening, place, stranger, up } from './receive-fixture.ts'
 
 let it: Bench
@@ -83,6 +94,18 @@ const refused: [what: string, flag: string, known: boolean, make: () => Message]
     'BAD_SIG',
     true,
     () => message('reading', body({}), stranger.key),
+  ],
+  [
+    'signed by a key that was revoked',
+    'REVOKED_KEY',
+    true,
+    () => message('reading', body({ kid: former.key.kid }), former.key),
+  ],
+  [
+    'signed by another key under a revoked name',
+    'BAD_SIG',
+    true,
+    () => message('reading', body({ kid: former.key.kid }), gateway.key),
   ],
   ['a member too many', 'MALFORMED', true, () => message('ready', body({}, { extra: 1 }))],
   [

@@ -1,51 +1,73 @@
-import { writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
-import { paths, readFacts } from '../../src/receiver/state.ts'
+import { type, until } from '../../scripts/scenario/program.ts'
+import { mosquittoFiles } from '../../src/receiver/mosquitto.ts'
 import { type Program, startProgram } from './program.ts'
 
 /** Name in the certificate of a client that may hear everything: only tests have one. */
 export const spyName = 'spy'
 
-/** Access rules: each gateway its own two topics, the receiver those of its server, the spy to hear all. */
-const rules = (server: string, receiver: string): string => `
-user ${receiver}
-topic read vitalgate/1/${server}/+/up
-topic write vitalgate/1/${server}/+/down
-
-user ${spyName}
-topic read #
-
-pattern write vitalgate/1/${server}/%u/up
-pattern read vitalgate/1/${server}/%u/down
-`
-
-/** What an operator would write for a broker of his own (docs: TLS with client certificates, no anonymous). */
-const configuration = (folder: string, port: number, state: string): string => {
-  const { authorityCertificate, brokerCertificate, brokerKey } = paths(state)
-  return `
-listener ${port} 127.0.0.1
-cafile ${authorityCertificate}
-certfile ${brokerCertificate}
-keyfile ${brokerKey}
-require_certificate true
-use_identity_as_username true
-allow_anonymous false
-acl_file ${join(folder, 'mosquitto.acl')}
-set_tcp_nodelay true
-max_packet_size 65536
-persistence false
-log_dest stderr
-log_type all
-# started as root it would drop to its own user, who cannot read the key
-user root
-`
+/** Debian's Mosquitto, run with what `registry export` wrote. */
+export interface Mosquitto {
+  program: Program
+  /** Its log, as the exported configuration names it. */
+  log: string
+  /** Exports again and restarts, as an operator does after an enrolment or a revocation. */
+  renew(): Promise<void>
 }
 
-/** Starts Debian's Mosquitto with the certificates that `init --broker` made in a receiver's state folder. */
-export function startMosquitto(folder: string, port: number, state: string): Program {
-  const { server, client } = readFacts(state)
-  const file = join(folder, 'mosquitto.conf')
-  writeFileSync(join(folder, 'mosquitto.acl'), rules(server, client), { mode: 0o600 })
-  writeFileSync(file, configuration(folder, port, state))
-  return startProgram('/usr/sbin/mosquitto', ['-c', file], join(folder, 'mosquitto.log'))
+const acl = (acltype: string) => ({ acltype, topic: '#', priority: 0, allow: true })
+
+/** Adds the spy to the exported access rules, and nothing else. */
+function admitSpy(rules: string): void {
+  const held = JSON.parse(readFileSync(rules, 'utf8')) as { clients: object[]; roles: object[] }
+  held.clients.push({ username: spyName, roles: [{ rolename: spyName }] })
+  held.roles.push({ rolename: spyName, acls: [acl('subscribePattern'), acl('publishClientReceive')] })
+  writeFileSync(rules, JSON.stringify(held))
+}
+
+const isOpen = (port: number): Promise<boolean> =>
+  new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => resolve(false))
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+  })
+
+/**
+ * Exports the broker's folder and starts Mosquitto with it; `spied` says whether the spy may hear everything.
+ * As root it becomes its own user, which must get through `folder`.
+ */
+export async function startMosquitto(
+  folder: string,
+  port: number,
+  state: string,
+  spied = true,
+): Promise<Mosquitto> {
+  const at = mosquittoFiles(join(folder, 'mosquitto'))
+  const write = async (): Promise<void> => {
+    await type('vitalgate-receiver', [
+      ...['--state', state, 'registry', 'export', '--mosquitto', join(folder, 'mosquitto')],
+    ])
+    if (spied) admitSpy(at.rules)
+  }
+  chmodSync(folder, 0o711)
+  await write()
+  symlinkSync(at.log, join(folder, 'mosquitto.log'))
+  const program = startProgram('/usr/sbin/mosquitto', ['-c', at.configuration], join(folder, 'mosquitto.out'))
+  const open = (): Promise<void> => until('the broker', 60_000, () => isOpen(port))
+  await open()
+  return {
+    program,
+    log: at.log,
+    renew: async () => {
+      await write()
+      await program.end('SIGTERM')
+      program.start()
+      await open()
+    },
+  }
 }

@@ -47,6 +47,8 @@ export interface SitePlan {
   boxes: readonly string[]
   /** Text of every box's vitalgate.toml. */
   config?: string
+  /** Whether Mosquitto lets the spy hear everything; if not, the receiver follows its log. */
+  spied?: boolean
 }
 
 /** Types one command of the receiver. */
@@ -70,6 +72,7 @@ async function provision(
   receiver: string,
   { name, words, config }: { name: string; words: string[]; config: string },
   programs: Program[],
+  enrolled: () => Promise<void>,
 ): Promise<WayBox> {
   const state = join(folder, name)
   const request = join(folder, `${name}.request.json`)
@@ -88,6 +91,7 @@ async function provision(
     ...['registry', 'enrol', request, '--site', 'test', '--words', asked.words.join(' ')],
     ...['--out', folder, '--passphrase-file', join(folder, 'passphrase')],
   )
+  await enrolled()
   const bundle = join(folder, `${asked.gateway}.bundle.json`)
   await type('vitalgate', [...own, 'provision', 'accept', bundle, '--root-words', words.join(' ')])
   await type('vitalgate', [...own, 'provision', 'verify'])
@@ -118,7 +122,7 @@ export async function openWay(plan: SitePlan): Promise<WaySite> {
 }
 
 async function furnish(
-  { broker, boxes: names, config: text = '' }: SitePlan,
+  { broker, boxes: names, config: text = '', spied = true }: SitePlan,
   folder: string,
   programs: Program[],
   forwarder: Site['forwarder'],
@@ -145,14 +149,19 @@ async function furnish(
       '--json',
     ),
   ) as { words: string[] }
-  if (broker === 'mosquitto') programs.push(startMosquitto(folder, brokerPort, receiver))
+  const mosquitto =
+    broker === 'mosquitto' ? await startMosquitto(folder, brokerPort, receiver, spied) : undefined
+  if (mosquitto !== undefined) programs.push(mosquitto.program)
   const log = join(folder, 'receiver.log')
-  const receiverProgram = startProgram('vitalgate-receiver', ['--state', receiver, 'run'], log)
+  // whoever is not enrolled is told, and the spy is not
+  const watching = mosquitto === undefined || spied ? [] : ['--broker-log', mosquitto.log]
+  const receiverProgram = startProgram('vitalgate-receiver', ['--state', receiver, 'run', ...watching], log)
   programs.push(receiverProgram)
   forwarder.redirect(brokerPort)
   const boxes: WayBox[] = []
   for (const name of names) {
-    boxes.push(await provision(folder, receiver, { name, words, config }, programs))
+    const renew = async (): Promise<void> => mosquitto?.renew()
+    boxes.push(await provision(folder, receiver, { name, words, config }, programs, renew))
   }
   return {
     ...{ folder, receiver, brokerPort, forwarder, boxes, receiverProgram },

@@ -34,7 +34,7 @@ describe.each(['embedded', 'mosquitto'] as const)('over the %s broker', broker =
   const plugs = new Map<string, Plug>()
 
   beforeAll(async () => {
-    site = await openWay({ broker, boxes: ['gateway', 'idle'] })
+    site = await openWay({ broker, boxes: ['gateway', 'idle'], spied: false })
     for (const device of devices) plugs.set(device.id, await addDevice(site, site.boxes[0]!, device))
   })
   afterAll(() => site?.close())

@@ -1,0 +1,196 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { Command } from 'commander'
+import { nearest } from '../base/check.ts'
+import { durationMs } from '../base/clock.ts'
+import { Fault } from '../base/fault.ts'
+import { exit, print, printJson, say, table, usage } from '../base/output.ts'
+import { type Args, args as argsForm } from '../wire/members.ts'
+import { isVerb, type VerbName, verbs } from '../wire/verbs.ts'
+import { actorOf, type Opened, resolveGateway, withRegistry } from './cli-registry-open.ts'
+import { readLimit } from './cli-store.ts'
+import { type CommandLine, commandLine, listIntents, readIntent, storeIntent } from './commands.ts'
+
+interface SendOptions {
+  arg: string[]
+  by?: string
+  wait: string
+}
+
+const lookMs = 200
+
+function readVerb(word: string): VerbName {
+  if (isVerb(word)) return word
+  const names = Object.keys(verbs)
+  const near = nearest(word, names)
+  throw usage(
+    `there is no verb ${word}`,
+    near === undefined ? `one of ${names.join(', ')}` : `did you mean ${near}?`,
+  )
+}
+
+/** A value as it is meant: true, false, a whole number, else a text. */
+const meant = (text: string): string | number | boolean => {
+  if (text === 'true' || text === 'false') return text === 'true'
+  return /^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text
+}
+
+function readArgs(words: readonly string[]): Args {
+  const pairs = words.map((word): [string, string | number | boolean] => {
+    const at = word.indexOf('=')
+    if (at < 1) throw usage(`--arg is name=value, not ${word}`)
+    return [word.slice(0, at), meant(word.slice(at + 1))]
+  })
+  const read = argsForm.safeParse(Object.fromEntries(pairs))
+  if (read.success && Object.keys(read.data).length === pairs.length) return read.data
+  throw usage('--arg names are 1 to 64 of a-z 0-9 . _ - and each once, texts have at most 128 characters')
+}
+
+function readWait(text: string): number {
+  const ms = durationMs(text)
+  if (ms === undefined || ms > 3_600_000)
+    throw usage(`--wait is a duration up to 1h, not ${text}`, 'such as 60s or 0s')
+  return ms
+}
+
+/** What cannot be taken back is typed twice where somebody sits at the keyboard. */
+async function confirm(verb: VerbName, gateway: string): Promise<void> {
+  if (verb !== 'wipe') return
+  const { ask, isAttended } = await import('./ask.ts')
+  if (!isAttended()) return
+  say(`wipe destroys the keys and rows of gateway ${gateway}: it must be provisioned anew`)
+  const typed = await ask('Type its first 6 characters to go on: ')
+  if (typed.trim() === gateway.slice(0, 6)) return
+  throw usage(`${typed.trim()} does not begin ${gateway}: nothing was sent`)
+}
+
+const progress: Partial<Record<CommandLine['state'], string>> = {
+  waiting: 'waiting for the gateway',
+  sent: 'sent, waiting for its answer',
+}
+
+/** Looks at a command until it has ended or the time is over; tells people at a terminal how it goes. */
+async function follow({ store }: Opened, intent: string, waitMs: number): Promise<CommandLine> {
+  const until = Date.now() + waitMs
+  let told = ''
+  for (;;) {
+    const row = readIntent(store, intent)
+    if (row === undefined) throw new Fault('store.damaged', `command ${intent} is gone`)
+    const line = commandLine(row, Date.now())
+    const words = progress[line.state]
+    if (words === undefined || Date.now() >= until) return line
+    if (words !== told && process.stderr.isTTY === true) say(words)
+    told = words
+    await wait(Math.min(lookMs, Math.max(0, until - Date.now())))
+  }
+}
+
+const exits: Record<CommandLine['state'], number> = {
+  waiting: exit.partly,
+  sent: exit.partly,
+  done: exit.done,
+  failed: exit.failed,
+  interrupted: exit.failed,
+  expired: exit.failed,
+  refused: exit.refused,
+}
+
+const toldOf = ({ detail }: CommandLine): string =>
+  Object.entries(detail)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ')
+
+const sentences: Record<CommandLine['state'], (line: CommandLine) => string> = {
+  waiting: () => 'stored; it is sent when the gateway speaks next, for a quarter of an hour',
+  sent: () => 'sent; no answer yet',
+  done: line => `done${toldOf(line) === '' ? '' : `: ${toldOf(line)}`}`,
+  failed: line => `failed: ${toldOf(line)}`,
+  interrupted: () => 'interrupted: the gateway began it and stopped before it ended; it does not try again',
+  expired: ({ sent }) =>
+    sent === null ? 'expired: the gateway did not speak in time' : 'expired: sent, no answer',
+  refused: line => `refused by the gateway: ${toldOf(line)}`,
+}
+
+async function send(prefix: string, word: string, command: Command): Promise<void> {
+  const options = command.opts<SendOptions>()
+  const verb = readVerb(word)
+  const args = readArgs(options.arg)
+  const waitMs = readWait(options.wait)
+  const actor = actorOf(options.by)
+  await withRegistry(command, async opened => {
+    const { state, registry, store, json } = opened
+    const gateway = resolveGateway(registry, prefix)
+    const bound = registry.gateway(gateway)
+    const revoked = bound === undefined || registry.revoked(bound.verifyKey.kid) !== undefined
+    if (revoked) {
+      throw new Fault('registry.unknown', `gateway ${gateway} is not bound to this server, or revoked`, {
+        hint: 'nothing is said to it any more; see: vitalgate-receiver registry list',
+      })
+    }
+    await confirm(verb, gateway)
+    const intent = storeIntent(state, store, registry, { gateway, verb, args, actor, now: Date.now() })
+    const line = await follow(opened, intent, waitMs)
+    if (json) printJson(line)
+    else print(`${verb} ${intent.slice(0, 8)} to ${gateway}: ${sentences[line.state](line)}`)
+    if (line.state === 'refused' && !json) say('see: vitalgate-receiver flags list --flag COMMAND_REFUSED')
+    process.exitCode = exits[line.state]
+  })
+}
+
+interface ListOptions {
+  gateway?: string
+  limit: string
+}
+
+async function list(command: Command): Promise<void> {
+  const { gateway: prefix, limit } = command.opts<ListOptions>()
+  const most = readLimit(limit)
+  await withRegistry(command, ({ registry, store, json }) => {
+    const gateway = prefix === undefined ? undefined : resolveGateway(registry, prefix)
+    const lines = listIntents(store, gateway, most).map(row => commandLine(row, Date.now()))
+    if (json) for (const line of lines) printJson(line)
+    else if (lines.length === 0) print('no commands')
+    else {
+      const rows = lines.map(line => [
+        line.made.slice(0, 19).replace('T', ' '),
+        line.intent.slice(0, 8),
+        line.gateway.slice(0, 8),
+        line.verb,
+        line.state,
+        line.by,
+        toldOf(line),
+      ])
+      print(table(['TIME (UTC)', 'INTENT', 'GATEWAY', 'VERB', 'STATE', 'BY', 'DETAIL'], rows))
+    }
+  })
+}
+
+/** `vitalgate-receiver command`: what gateways are told to do. */
+export function commandCommand(): Command {
+  const command = new Command('command').description('what gateways are told to do, and what became of it')
+  command
+    .command('send')
+    .argument('<gateway>', 'gateway id, or its first 6 characters or more')
+    .argument('<verb>', Object.keys(verbs).join(', '))
+    .description('tell a gateway to do something; restart and wipe are signed by the operator')
+    .option('--arg <name=value>', 'argument of the verb', (word, all: string[]) => [...all, word], [])
+    .option('--by <name>', 'who wants it (default: who is logged in)')
+    .option('--wait <duration>', 'how long to wait for the answer', '60s')
+    .action((gateway: string, verb: string, _options, self: Command) => send(gateway, verb, self))
+    .addHelpText(
+      'after',
+      '\nIt is stored first, sent when the gateway speaks next, and stands for 15 minutes.' +
+        '\nExample: vitalgate-receiver command send k3v9qa ping --wait 6m' +
+        '\nExit codes: 0 done, 1 failed, interrupted or expired, 2 usage, 3 no answer yet, 12 refused by the gateway',
+    )
+  command
+    .command('list')
+    .description('list commands, the newest last')
+    .option('--gateway <id>', 'only of this gateway (its first 6 characters or more)')
+    .option('--limit <n>', 'at most so many, the newest', '100')
+    .action((_options, self: Command) => list(self))
+    .addHelpText(
+      'after',
+      '\nExample: vitalgate-receiver command list --gateway k3v9qa\nExit codes: 0 done, 1 failed, 2 usage',
+    )
+  return command
+}
