@@ -14,8 +14,7 @@ test('docs/THREATS.md names only flags that are in the list, and each of them th
   expect([...named].filter(name => !Object.hasOwn(flags, name))).toEqual([])
   const words = new Set(threats.match(/\b[A-Z_]{3,}\b/g))
   const unnamed = Object.keys(flags).filter(name => !words.has(name))
-  // these two belong to what the page still lists as missing
-  expect(unnamed.filter(name => name !== 'REVOKED_KEY' && name !== 'COMMAND_REFUSED')).toEqual([])
+  expect(unnamed).toEqual([])
 })
 
 test('it names only faults and notes that exist', () => {

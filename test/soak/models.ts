@@ -43,12 +43,21 @@ const andLine: SerialModel = {
   },
 }
 
-const healthometer: SerialModel = {
-  driver: 'healthometer-esc',
+const ohaus: SerialModel = {
+  driver: 'ohaus-print',
   measure(n) {
+    const line = (weight: string, mark = ' '): string => `${weight.padStart(8)} kg   ${mark}G\r\n`
     const weight = weightOf(n)
-    const packet = `\x1bR\x1bI0000000000\x1bW${weight}\x1bH0.0\x1bB0.0\x1bT0.0\x1bNm\x1bE`
-    return { key: String(Number(weight)), frames: repeated(packet, 6, 1000) }
+    return {
+      key: String(Number(weight)),
+      frames: [
+        ...repeated(line('0.0'), 3, 100),
+        ...repeated(line('23.4', '?'), 3, 100),
+        ...repeated(line(weight), 10, 100),
+        ...repeated(line('9.9', '?'), 2, 100),
+        ...repeated(line('0.0'), 3, 100),
+      ],
+    }
   },
 }
 
@@ -66,31 +75,36 @@ const tanita: SerialModel = {
 /** Weight on the platform of the scale that is asked; undefined while nobody stands there. */
 let onPlatform: string | undefined
 let moving = false
+/** How often it was asked since somebody stepped on or off. */
+let asked = 0
 
 const sma: SerialModel = {
   driver: 'sma-scale',
   answer: () => {
+    asked++
     const weight = (onPlatform ?? '0.0').padStart(10)
     return `\n${onPlatform === undefined ? 'Z' : ' '}1G${moving ? 'M' : ' '} ${weight}kg \r`
   },
   measure(n) {
     const weight = weightOf(n)
-    const set = (to: string | undefined, moves: boolean) => (): void => {
-      onPlatform = to
-      moving = moves
-    }
-    // its frames are answers: what is "sent" here is that somebody steps on and off
-    const steps = [set(undefined, false), set(weight, true), set(weight, false), set(undefined, false)]
-    return {
-      key: String(Number(weight)),
-      frames: steps.map((act, at) => ({
-        afterMs: [0, 4000, 4000, 20_000][at]!,
-        get text() {
-          act()
-          return ''
-        },
-      })),
-    }
+    /** Its frames are answers: what is "sent" is that somebody steps on or off, and stays for a while. */
+    const step = (to: string | undefined, moves: boolean, times: number) => ({
+      afterMs: 0,
+      get text() {
+        onPlatform = to
+        moving = moves
+        asked = 0
+        return ''
+      },
+      until: () => asked >= times,
+    })
+    const frames = [
+      step(undefined, false, 3),
+      step(weight, true, 3),
+      step(weight, false, 6),
+      step(undefined, false, 3),
+    ]
+    return { key: String(Number(weight)), frames }
   },
 }
 
@@ -165,7 +179,7 @@ const scanner: SerialModel = {
 /** Eight serial devices, and how long a question is for those that are asked. */
 export const serialModels: readonly (SerialModel & { ask?: number })[] = [
   andLine,
-  healthometer,
+  ohaus,
   tanita,
   { ...sma, ask: 3 },
   tm2655,

@@ -11,7 +11,6 @@ import { openBus } from '../fakes/bus.ts'
 import { seededRandom } from '../way/random.ts'
 import { serialModels } from './models.ts'
 import { plugAt, type SerialModel, send } from './serial.ts'
-import { watchStalls } from './stalls.ts'
 import { keyOf, openTally } from './tally.ts'
 import { fastTime } from './time.ts'
 import { emptied, type WirelessModel, wirelessModels } from './wireless.ts'
@@ -69,21 +68,6 @@ const stations = openStations({
 })
 
 let over = false
-const stalls = watchStalls()
-let stalled = 0
-/** Devices that are judged by the time between their frames. */
-const timed = new Set(['healthometer-esc', 'sma-scale', 'nonin-3230'])
-/** A standstill of so many true milliseconds is nearly a break of the shortest kind that a card knows. */
-const stallMs = 80
-
-/** Enters what a device measured since a moment; after a standstill nobody can say how often it counts. */
-function enter(id: string, key: string, since: number): void {
-  if (timed.has(id) && stalls.since(since) > stallMs) {
-    stalled++
-    tally.perhaps(id, key)
-    tally.perhaps(id, key)
-  } else tally.measured(id, key)
-}
 const minutes = (low: number, high: number): number => (low + random() * (high - low)) * 60_000
 const isOpen = (id: string): boolean => stations.states().some(one => one.id === id && one.state === 'open')
 
@@ -98,12 +82,11 @@ async function serialLife(model: SerialModel & { ask?: number }, index: number):
     await time.pass(5000)
     const { key, frames } = model.measure(n)
     const known = model.driver === 'barcode-scanner' ? 'scan' : key
-    const began = performance.now()
     const cut = random() < 1 / 6 ? Math.floor(random() * (frames.length + 1)) : undefined
     await send(plug, frames, cut ?? frames.length, time)
     if (cut === undefined) {
       await time.pass(3000)
-      enter(id, known, began)
+      tally.measured(id, known)
     } else {
       tally.perhaps(id, known)
       await plug.unplug()
@@ -123,19 +106,16 @@ async function wirelessLife(model: WirelessModel, index: number): Promise<void> 
   stations.add({ id, driver: model.driver, port, station: `room-${index % 4}`, options: {} })
   for (let n = 1; !over; n++) {
     const times = model.keeps && random() < 0.3 ? 2 : 1
-    const began = performance.now()
-    const keys: string[] = []
     for (let one = 0; one < times; one++) {
       const { key, values } = model.measure(2 * n + one, time.clock.now() + one * 1000)
       device.store(...values)
-      keys.push(key)
+      tally.measured(id, key)
     }
     if (model.keeps && random() < 0.2) Object.assign(device.faults, { dropAfter: 1, unconfirmed: true })
     if (random() < 0.1) device.faults.failConnects = 1
     device.advertise(true)
     if (!(await emptied(device, bluez, time, 20 * 60_000))) bugs.push(`${id} was not read`)
     device.advertise(false)
-    for (const key of keys) enter(id, key, began)
     await time.pass(minutes(0.5, 2))
   }
 }
@@ -190,7 +170,6 @@ over = true
 await Promise.all(lives)
 await time.pass(10_000)
 const states = stations.states()
-stalls.stop()
 await stations.stop()
 await ways.close()
 await bluez.close()
@@ -203,5 +182,5 @@ const faults = Object.fromEntries(
 )
 const bugTexts = bugs.map(bug => (bug instanceof Error ? (bug.stack ?? bug.message) : JSON.stringify(bug)))
 process.stdout.write(
-  `${JSON.stringify({ seed, ...verdict, stalled, devices: states.length, bugs: bugTexts, fake: bluez.broken.map(String), slopeMbPerHour: slope(), memory: memory.at(-1)?.mb, faults })}\n`,
+  `${JSON.stringify({ seed, ...verdict, devices: states.length, bugs: bugTexts, fake: bluez.broken.map(String), slopeMbPerHour: slope(), memory: memory.at(-1)?.mb, faults })}\n`,
 )

@@ -7,6 +7,8 @@ import type { FastTime } from './time.ts'
 export interface Sent {
   afterMs: number
   text: string
+  /** Waited for after it was sent: somebody stays on the scale until it was asked often enough. */
+  until?: () => boolean
 }
 
 /** A serial device that measures: what it sends for its n-th measurement, and by what key that is known. */
@@ -52,6 +54,9 @@ export function plugAt(folder: string, id: string, answer: (() => string) | unde
   }
 }
 
+/** How long somebody waits on a scale at most, simulated milliseconds. */
+const patienceMs = 600_000
+
 /** Sends frames at their times until one is reached that shall not be sent any more. */
 export async function send(
   plug: Plug,
@@ -59,8 +64,10 @@ export async function send(
   until: number,
   time: FastTime,
 ): Promise<void> {
-  for (const { afterMs, text } of frames.slice(0, until)) {
+  for (const { afterMs, text, until: met } of frames.slice(0, until)) {
     await time.pass(afterMs)
     plug.write(text)
+    const giveUp = time.clock.mono() + patienceMs
+    while (met !== undefined && !met() && time.clock.mono() < giveUp) await time.pass(250)
   }
 }

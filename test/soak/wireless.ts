@@ -86,25 +86,19 @@ const thermometer: WirelessModel = {
   },
 }
 
-const oximetry = '0aad7ea0-0d60-11e2-8e3c-0002a5d5c51b'
 const oximeter: WirelessModel = {
-  driver: 'nonin-3230',
+  driver: 'ble-oximeter',
   keeps: false,
   settings: {
     address: 'A4:C1:38:00:00:04',
-    name: 'Nonin3230_soak',
-    free: true,
-    services: { '46a970e0-0d5f-11e2-8b5e-0002a5d5c51b': { [oximetry]: { flags: ['notify'] } } },
+    name: 'Oximeter soak',
+    paired: true,
+    services: { '1822': { '2a5e': { flags: ['indicate'] } } },
   },
   measure(n) {
     const pulse = 50 + (n % 150)
-    // SmartPoint set, 2.8 V, amplitude, counter, 97 %, pulse big-endian
-    const frame = (counter: number): string =>
-      Buffer.from([0x0a, 0x04, 0x1c, 0x00, 0x7b, 0x00, counter, 97, pulse >> 8, pulse & 0xff]).toString('hex')
-    return {
-      key: `${pulse}`,
-      values: [1, 2, 3, 4, 5, 6, 7, 8].map(at => ({ char: oximetry, value: frame(at), at: at * 42 })),
-    }
+    // a spot check without anything that may be left out: 97 %, pulse
+    return { key: `${pulse}`, values: [{ char: '2a5e', value: `00${u16(97)}${u16(pulse)}` }] }
   },
 }
 
