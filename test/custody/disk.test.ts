@@ -28,7 +28,8 @@ function failing(nth: number): string[] | undefined {
   ]
 }
 
-test.each([12, 25])(
+// Opening a new outbox takes about a dozen syncs, each commit after it one or two.
+test.each([17, 30])(
   'when the disk fails at sync %i, nothing more is told taken, and the program ends',
   async nth => {
     const tracing = failing(nth)

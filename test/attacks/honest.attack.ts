@@ -1,0 +1,37 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, jest, test } from '@jest/globals'
+
+// The other side of the scale: what honest gateways say on bad days accuses nobody. In a process of its own,
+// where it is twice as fast (test/attacks/honest-run.ts).
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const run = promisify(execFile)
+const release = process.env.VITALGATE_RELEASE === '1'
+const wanted = release ? 1_000_000 : 50_000
+const patienceMs = release ? 3 * 3_600_000 : 280_000
+jest.setTimeout(patienceMs + 20_000)
+
+interface Told extends Record<'seed' | 'said' | 'readings' | 'starts' | 'receipts', number> {
+  flags: object[]
+  accepted: number
+  kept: number
+  unconnected: number
+  repeats: number
+  unmatched: number
+}
+
+test('honest statements with reboots, lost tails, disorder, repeats and dirty clocks raise no flag', async () => {
+  const { stdout } = await run('scripts/node', ['test/attacks/honest-run.ts', String(wanted)], {
+    cwd: root,
+    timeout: patienceMs,
+  })
+  const { seed, said, readings, starts, receipts, repeats, ...found } = JSON.parse(stdout) as Told
+  process.stdout.write(
+    `\nhonest: ${said} statements, ${readings} readings, ${starts} starts, ${repeats} repeats, ${receipts} receipts; ` +
+      `${found.flags.length} flags; VITALGATE_SEED=${seed}\n\n`,
+  )
+  expect(found).toEqual({ flags: [], accepted: readings, kept: said, unconnected: 0, unmatched: 0 })
+  expect(said).toBeGreaterThanOrEqual(wanted)
+})
