@@ -49,6 +49,7 @@ function cuff(aheadMs = 0): Device {
     address,
     name: 'BPM-1',
     paired: true,
+    waitsFor: '2a08',
     services: {
       '1810': {
         '2a35': { flags: ['indicate'] },
