@@ -17,6 +17,7 @@ import {
   wall,
   whole,
 } from './members.ts'
+import { publicForm } from './registry.ts'
 
 /** First members of every chained body (WIRE 5.3). */
 const chained = { ...parties, epoch, seq, prev: hash, time: moment }
@@ -36,6 +37,9 @@ const values = z
     'must be in the unit of the kind',
   )
 
+/** What a port is bound to, as a tag (WIRE 6.6). */
+const portTag = z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 hex digits')
+
 /** A frame as received. */
 const raw = z.string().regex(/^(?:[0-9a-f]{2}){1,4096}$/, 'must be 1 to 4096 bytes in hex')
 
@@ -50,6 +54,7 @@ export const readingMembers = {
     bonded: z.boolean().optional(),
     encrypted: z.boolean().optional(),
     char: name.optional(),
+    port: portTag.optional(),
   }),
   raw,
   values,
@@ -69,7 +74,7 @@ export const readingMembers = {
 /** What epoch-open says (WIRE 6.2). */
 const epochOpenMembers = {
   before: place.nullable(),
-  why: z.enum(['start', 'first', 'repair']),
+  why: z.enum(['start', 'first', 'repair', 'rotated']),
   software: text,
 }
 
@@ -84,6 +89,8 @@ const events = {
     station: name,
     link: z.enum(['serial', 'ble', 'tcp']),
     options: hash,
+    port: portTag.optional(),
+    bonded: z.boolean().optional(),
   }),
   'reading-claimed': z.strictObject({ epoch, seq, band: printable, scannedMono: whole }),
   'frame-kept': z.strictObject({ device: name, driver: name, char: name, raw, fault: name }),
@@ -101,6 +108,7 @@ const events = {
   'server-unpinned': z.strictObject({ fingerprint: hash, since: wall, count: seq }),
   'intake-near-full': used,
   'intake-refused': used,
+  'keys-proposed': z.strictObject({ request: publicForm }),
   'command-refused': z.strictObject({ why: name, intent: hex16.nullable(), count: seq }),
   'clock-anchored': z.strictObject({ boot: hex16, mono: whole, wall }),
 } as const

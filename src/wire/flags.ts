@@ -27,6 +27,7 @@ export const flags = {
   DEVICE_UNREGISTERED: 'quarantine',
   UNREADABLE: 'quarantine',
   REVOKED_KEY: 'quarantine',
+  FORMER_KEY: 'quarantine',
   GAP: 'flag',
   FORK: 'flag',
   CLONE_SUSPECT: 'flag',

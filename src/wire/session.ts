@@ -11,6 +11,7 @@ import {
   moment,
   name,
   parties,
+  pem,
   places,
   seq,
   text,
@@ -60,7 +61,8 @@ export const sessionBodies = {
   update: z.strictObject({
     ...parties,
     nonce: hex16,
-    statements: z.array(publicForm).min(1).max(8),
+    statements: z.array(publicForm).max(8),
+    certificate: pem.optional(),
   }),
   command: z.strictObject({
     ...parties,
