@@ -80,6 +80,9 @@ const epochOpenMembers = {
 
 const used = z.strictObject({ used: whole, quota: whole })
 
+/** Parts of a capture: 1 MiB in all (WIRE 6.4). */
+const partNumber = z.int().min(1).max(256)
+
 /** What happened at the gateway (WIRE 6.4), each name with its own detail. */
 const events = {
   'provision-test': z.strictObject({ nonce: hex16 }),
@@ -108,6 +111,9 @@ const events = {
   'server-unpinned': z.strictObject({ fingerprint: hash, since: wall, count: seq }),
   'intake-near-full': used,
   'intake-refused': used,
+  'capture-part': z
+    .strictObject({ intent: hex16, part: partNumber, parts: partNumber, raw })
+    .refine(({ part, parts }) => part <= parts, 'must not be a part beyond the last'),
   'keys-proposed': z.strictObject({ request: publicForm }),
   'command-refused': z.strictObject({ why: name, intent: hex16.nullable(), count: seq }),
   'clock-anchored': z.strictObject({ boot: hex16, mono: whole, wall }),

@@ -3,7 +3,7 @@ import { unbase64url } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { plainWord } from '../base/plain.ts'
 import type { SigningKey, VerifyKey } from './keys.ts'
-import { args, hash, hex16, id, kid, name, pem, publicKey, seq, text, wall } from './members.ts'
+import { args, hash, hex16, id, kid, name, pem, publicKey, seq, text, wall, whole } from './members.ts'
 import { checkEd25519, checkX25519 } from './points.ts'
 import { decodeBody, isSignedBy, type Statement, signStatement } from './statement.ts'
 
@@ -18,6 +18,10 @@ const enters = (check: (key: Uint8Array) => void) => (text: string, context: z.R
 /** Public keys as they enter: canonical and never of small order (WIRE 2.3). */
 const signKey = publicKey.superRefine(enters(checkEd25519))
 const boxKeyText = publicKey.superRefine(enters(checkX25519))
+
+/** What a person said: at least a character, at most `most` code points (WIRE 1.5). */
+const said = (most: number) =>
+  z.string().refine(one => one !== '' && [...one].length <= most, `must be 1 to ${most} characters`)
 
 const brokerUrl = z
   .string()
@@ -85,6 +89,19 @@ export const registryBodies = {
     made: wall,
     until: wall,
   }),
+  review: z.strictObject({
+    kid,
+    operator: name,
+    server: id,
+    flag: seq,
+    version: seq,
+    raised: hash,
+    act: z.enum(['reviewed', 'released']),
+    by: said(64),
+    words: said(500),
+    token: whole,
+    at: wall,
+  }),
   request: z.strictObject({
     gateway: id,
     kid,
@@ -104,6 +121,7 @@ export type Operator = RegistryBody<'operator'>
 export type DeviceList = RegistryBody<'device-list'>
 export type Revocation = RegistryBody<'revocation'>
 export type Order = RegistryBody<'order'>
+export type Review = RegistryBody<'review'>
 export type Request = RegistryBody<'request'>
 
 /** A public statement as it stands in files and bundles (WIRE 3.7). */

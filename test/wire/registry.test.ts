@@ -9,7 +9,8 @@ const rootKey = signingKey(root.sign.secretKey.subarray(0, 32))
 const known = verifyKey(root.sign.publicKey)
 const fault = (code: string) => expect.objectContaining({ name: 'Fault', code })
 const types = Object.keys(registry) as RegistryType[]
-const signerOf = (type: string) => (['device-list', 'revocation', 'order'].includes(type) ? operator : root)
+const signerOf = (type: string) =>
+  ['device-list', 'revocation', 'order', 'review'].includes(type) ? operator : root
 
 /** A statement as somebody made it who does not ask schemas. */
 const forged = (type: string, body: object | string, by = signerOf(type)): Statement =>

@@ -74,6 +74,7 @@ export const events: Record<string, object> = {
     raw: '16',
     fault: 'frame.malformed',
   },
+  'capture-part': { intent: boot, part: 1, parts: 2, raw: '7b0a' },
   'reading-claimed': { epoch, seq: 2, band: 'BAND 0001', scannedMono: 4_300_000 },
   lost: { epoch, from: 3, to: 5, before: hash('before'), after: hash('after'), why: 'missing' },
   'server-unpinned': { fingerprint: hash('certificate'), since: 1_783_760_700_000, count: 1 },
@@ -186,6 +187,38 @@ export const registry: Record<string, object> = {
     made: 1_783_760_700_000,
     until: 1_783_761_000_000,
   },
+  review: {
+    kid: operator.kid,
+    operator: 'anne',
+    server: server.id,
+    flag: 7,
+    version: 1,
+    raised: hash('flag'),
+    act: 'released',
+    by: 'A. Jones',
+    words: 'the card was put back from a backup',
+    token: 12,
+    at: 1_783_760_700_000,
+  },
+}
+
+/** The gateway with the keys that it wants to go on under (WIRE 9.9). */
+export const next: Holder = { ...holder('gateway next'), id: gateway.id }
+
+events['keys-proposed'] = {
+  request: publicOf(
+    'request',
+    JSON.stringify({
+      gateway: gateway.id,
+      kid: next.kid,
+      keys: { sign: sign64(next), box: box64(next) },
+      csr: pem('gateway.csr.pem'),
+      hardware: 'test bench',
+      software: '0.1.0',
+      made: 1_783_760_700_000,
+    }),
+    next,
+  ),
 }
 
 Object.assign(sealed, {

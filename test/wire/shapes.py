@@ -196,6 +196,12 @@ subject = name
 public_form = shape(type=text("[a-z-]{1,32}"), body=at_most(65536), sig=text("[^\n]{86}"))
 band = text("(?! )[ -~]{1,64}(?<! )")
 free = at_most(128)
+
+
+def said(characters):
+    return lambda v: need(isinstance(v, str) and 0 < len(v) <= characters)
+
+
 pem = at_most(8192)
 NOTES = ("unattributed", "unguarded-frame", "time-unsynced", "implausible", "claimed-late", "experimental-driver", "stored")
 broker = text(r"(?=.{1,255}\Z)mqtts://([a-z0-9.-]+|\[[0-9a-f:]+\]):\d{1,5}")
@@ -220,11 +226,20 @@ def each_epoch_once(one):
 
 versions = shape(binding=integer(), serverEntry=integer(), devices=integer(), revocations=integer())
 
+
+def capture_part(value):
+    shape(intent=hexes(16), part=integer(1, 256), parts=integer(1, 256), raw=text("([0-9a-f]{2}){1,4096}"))(value)
+    need(value["part"] <= value["parts"])
+
+
 EVENTS = {
     "provision-test": shape(nonce=hexes(16)),
-    "device-proposed": shape(device=name, driver=name, station=name, link=one_of("serial", "ble", "tcp"), options=hexes(32)),
+    "device-proposed": shape(device=name, driver=name, station=name, link=one_of("serial", "ble", "tcp"), options=hexes(32),
+        port_=hexes(8), bonded_=boolean),
+    "keys-proposed": shape(request=public_form),
     "device-removed": shape(device=name),
     "frame-kept": shape(device=name, driver=name, char=name, raw=text("([0-9a-f]{2}){1,4096}"), fault=name),
+    "capture-part": capture_part,
     "reading-claimed": shape(epoch=hexes(8), seq=integer(1), band=band, scannedMono=integer()),
     "lost": lost,
     "server-unpinned": shape(fingerprint=hexes(32), since=wall, count=integer(1)),
@@ -274,10 +289,10 @@ def reading(**members):
 bodies = {
     "parties": parties,
     "pem": pem,
-    "epoch-open": shape(**CHAIN, before=or_null(place), why=one_of("start", "first", "repair"), software=free),
+    "epoch-open": shape(**CHAIN, before=or_null(place), why=one_of("start", "first", "repair", "rotated"), software=free),
     "reading": reading(
         **CHAIN, device=name, station=name, driver=shape(id=name, revision=integer(1), hash=hexes(32)),
-        link=shape(kind=one_of("serial", "ble", "tcp"), check=name, bonded_=boolean, encrypted_=boolean, char_=name),
+        link=shape(kind=one_of("serial", "ble", "tcp"), check=name, bonded_=boolean, encrypted_=boolean, char_=name, port_=hexes(8)),
         raw=text("([0-9a-f]{2}){1,4096}"), values=values,
         deviceTime_=text(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?"), deviceClock_=one_of("checked", "unchecked"), deviceId_=band,
         attribution_=shape(band=band, scannedMono=integer()),
@@ -294,7 +309,7 @@ bodies = {
         token=integer(1), time=wall, minVersion=free, versions=versions,
     ),
     "ready": shape(**PARTIES, serverNonce=hexes(16), token=integer(1), seen=hexes(32)),
-    "update": shape(**PARTIES, nonce=hexes(16), statements=array(public_form, 8, 1)),
+    "update": shape(**PARTIES, nonce=hexes(16), statements=array(public_form, 8), certificate_=pem),
     "command": shape(
         **PARTIES, nonce=hexes(16), intent=hexes(16), verb=name, args=result_detail, order=or_null(public_form),
     ),
@@ -319,6 +334,10 @@ bodies = {
     "revocation": revocation,
     "order": shape(
         kid=hexes(8), operator=name, gateway=ident, intent=hexes(16), verb=name, args=result_detail, made=wall, until=wall,
+    ),
+    "review": shape(
+        kid=hexes(8), operator=name, server=ident, flag=integer(1), version=integer(1), raised=hexes(32),
+        act=one_of("reviewed", "released"), by=said(64), words=said(500), token=integer(), at=wall,
     ),
     "request": shape(
         gateway=ident, kid=hexes(8), keys=shape(sign=key("ed25519"), box=key("x25519")), csr=pem,

@@ -65,6 +65,7 @@ test('there is a vector for every outcome, every sealed type and every public ty
     'operator',
     'order',
     'request',
+    'review',
     'revocation',
     'server-entry',
   ])

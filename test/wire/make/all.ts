@@ -1,6 +1,7 @@
 import type { Vector } from '../vector.ts'
 import { jsonVectors, memberVectors } from './bodies.ts'
 import { boxVectors, trustVectors } from './boxes.ts'
+import { doorVectors } from './doors.ts'
 import { bundleVectors, keyfileVectors } from './files.ts'
 import { keyVectors } from './keys.ts'
 import { goodVectors } from './opened.ts'
@@ -16,6 +17,7 @@ export const makeVectors = (): Vector[] => [
   ...keyVectors(),
   ...goodPublic(),
   ...badPublic(),
+  ...doorVectors(),
   ...bundleVectors(),
   ...keyfileVectors(),
 ]

@@ -1,5 +1,5 @@
 import { join } from '../forge.ts'
-import { epoch, eventBody, events, gateway, hash, sealed, stranger } from '../samples.ts'
+import { epoch, eventBody, events, gateway, hash, pem, reading, sealed, stranger } from '../samples.ts'
 import type { Vector } from '../vector.ts'
 import { bodied } from './envelopes.ts'
 
@@ -49,6 +49,12 @@ export function jsonVectors(): Vector[] {
 export function memberVectors(): Vector[] {
   const of = (name: string, comment: string, type: string, change: object, base = sealed[type]): Vector =>
     bodied(`member-${name}`, comment, 'malformed', type, JSON.stringify({ ...base, ...change }))
+  const detail = (event: string, name: string, comment: string, change: object): Vector =>
+    of(name, comment, 'event', {}, {
+      ...eventBody(event),
+      detail: { ...events[event], ...change },
+    } as object)
+  const { request: proposed } = events['keys-proposed'] as { request: object }
   const weight = { n: 7240, s: 2, u: 'kg' }
   return [
     of('unknown', 'a member that the type does not name', 'reading', { extra: 1 }),
@@ -89,6 +95,35 @@ export function memberVectors(): Vector[] {
     }),
     of('epochs-many', '65 epochs', 'hello', {
       epochs: Array.from({ length: 65 }, () => ({ epoch, seq: 1, head: hash('head') })),
+    }),
+    of('why', 'a reason that there is not', 'epoch-open', { why: 'moved' }),
+    of('port-short', 'a port of 15 digits', 'reading', {
+      link: { ...reading.link, port: '0123456789abcde' },
+    }),
+    of('port-upper', 'a port in upper case', 'reading', {
+      link: { ...reading.link, port: '0123456789ABCDEF' },
+    }),
+    of('link', 'a member that a link has not', 'reading', { link: { ...reading.link, path: 'ttyS0' } }),
+    detail('device-proposed', 'proposed-port', 'a proposal with a port of 17 digits', {
+      port: '0123456789abcdef0',
+    }),
+    detail('device-proposed', 'proposed-bonded', 'a bond that is a word', { bonded: 'yes' }),
+    detail('capture-part', 'capture-beyond', 'the third part of two', { part: 3 }),
+    detail('capture-part', 'capture-many', 'a capture of 257 parts', { parts: 257 }),
+    detail('capture-part', 'capture-empty', 'a part without a byte', { raw: '' }),
+    detail('keys-proposed', 'keys-empty', 'new keys without a request', { request: undefined }),
+    detail('keys-proposed', 'keys-text', 'a request as text', { request: 'request' }),
+    detail('keys-proposed', 'keys-unsigned', 'a request without a signature', {
+      request: { ...proposed, sig: undefined },
+    }),
+    detail('keys-proposed', 'keys-member', 'a member that new keys have not', { why: 'worn' }),
+    of('update-many', 'nine statements', 'update', { statements: Array.from({ length: 9 }, () => proposed) }),
+    of('update-certificate', 'a certificate of 8,193 characters', 'update', {
+      certificate: 'a'.repeat(8193),
+    }),
+    of('update-certificate-list', 'certificates in a list', 'update', { certificate: [pem('gateway.pem')] }),
+    of('update-empty', 'neither statements nor a certificate: the list must be there', 'update', {
+      statements: undefined,
     }),
     of('parties', 'no akid', 'reading', { akid: undefined }),
     of('id', 'an id with stray bits', 'reading', { iss: `${gateway.id.slice(0, 25)}b` }),

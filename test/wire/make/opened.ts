@@ -1,5 +1,5 @@
 import { digest, digits, paeOf, zeroHead } from '../forge.ts'
-import { epoch, eventBody, events, fullReading, gateway, reading, sealed } from '../samples.ts'
+import { epoch, eventBody, events, fullReading, gateway, pem, reading, sealed } from '../samples.ts'
 import type { Vector } from '../vector.ts'
 import { envelopeOf, vector, wayOf } from './envelopes.ts'
 
@@ -34,6 +34,18 @@ export function goodVectors(): Vector[] {
     ...Object.keys(events).map(event =>
       opened(`event-${event}`, `event ${event}`, 'event', eventBody(event)),
     ),
+    opened('epoch-open-rotated', 'the first epoch under new keys', 'epoch-open', {
+      ...sealed['epoch-open'],
+      why: 'rotated',
+    }),
+    opened('reading-port', 'a reading that tells its port', 'reading', {
+      ...reading,
+      link: { ...reading.link, port: '0123456789abcdef' },
+    }),
+    opened('event-device-proposed-port', 'a proposal that tells port and bond', 'event', {
+      ...eventBody('device-proposed'),
+      detail: { ...events['device-proposed'], link: 'ble', port: '0123456789abcdef', bonded: true },
+    }),
     opened('result', 'the answer to a command', 'result', sealed.result!),
     opened('hello', 'hello', 'hello', sealed.hello!),
     opened('welcome', 'welcome', 'welcome', sealed.welcome!),
@@ -46,6 +58,11 @@ export function goodVectors(): Vector[] {
     ),
     opened('receipt', 'a receipt', 'receipt', sealed.receipt!),
     opened('update', 'a newer binding', 'update', sealed.update!),
+    opened('update-certificate', 'a certificate and no statement', 'update', {
+      ...sealed.update,
+      statements: [],
+      certificate: pem('gateway.pem'),
+    }),
     opened('command', 'a command with an order', 'command', sealed.command!),
     opened('text-longest', '128 characters beyond U+FFFF: limits count code points (1.5)', 'epoch-open', {
       ...sealed['epoch-open'],

@@ -5,7 +5,8 @@ import type { Vector } from '../vector.ts'
 import { refusedKeys } from './keys.ts'
 import { wordsOf } from './words.ts'
 
-const request = (): object => ({
+/** What a box asks for. */
+export const requestBody = (): object => ({
   gateway: gateway.id,
   kid: gateway.kid,
   keys: { sign: text64(gateway.sign.publicKey), box: text64(gateway.box.publicKey) },
@@ -16,7 +17,11 @@ const request = (): object => ({
 })
 
 const signerOf = (type: string): Holder =>
-  ['device-list', 'revocation', 'order'].includes(type) ? operator : type === 'request' ? gateway : root
+  ['device-list', 'revocation', 'order', 'review'].includes(type)
+    ? operator
+    : type === 'request'
+      ? gateway
+      : root
 
 function vector(
   name: string,
@@ -35,9 +40,18 @@ function vector(
   }
 }
 
+/** A public statement that is signed as it should be, whatever it says. */
+export const signedPublic = (
+  name: string,
+  comment: string,
+  expect: string,
+  type: string,
+  members: object,
+): Vector => vector(name, comment, expect, type, publicOf(type, JSON.stringify(members), signerOf(type)))
+
 /** One of every public statement. */
 export function goodPublic(): Vector[] {
-  const all = { ...registry, request: request() }
+  const all = { ...registry, request: requestBody() }
   return Object.entries(all).map(([type, members]) => {
     const body = JSON.stringify(members)
     const salt = digest('vector id ', 'gateway').subarray(0, 16)
@@ -130,6 +144,11 @@ export function badPublic(): Vector[] {
       ...registry.order,
       args: Object.fromEntries(Array.from({ length: 17 }, (_, at) => [`a${at}`, at])),
     }),
+    of('review-silent', 'a review without words', 'malformed', 'review', { ...registry.review, words: '' }),
+    of('review-long', 'a review by 65 characters', 'malformed', 'review', {
+      ...registry.review,
+      by: '\u{1f600}'.repeat(65),
+    }),
     of('version-zero', 'version 0', 'malformed', 'binding', { ...binding, version: 0 }),
     of('broker', 'a broker without TLS', 'malformed', 'server-entry', {
       ...registry['server-entry'],
@@ -164,15 +183,15 @@ export function badPublic(): Vector[] {
       'a request signed with another key than the one in it',
       'bad-signature',
       'request',
-      request(),
+      requestBody(),
       stranger,
     ),
     of('request-kid', 'a request that names another key id', 'unknown-key', 'request', {
-      ...request(),
+      ...requestBody(),
       kid: stranger.kid,
     }),
     of('request-small-order', 'a request whose key has small order', 'malformed', 'request', {
-      ...request(),
+      ...requestBody(),
       keys: { sign: text64(ed25519.zero!), box: text64(gateway.box.publicKey) },
     }),
   ]
