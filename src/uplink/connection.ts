@@ -1,9 +1,10 @@
-import type { ConnectionOptions } from 'node:tls'
-import { connect, type IClientOptions, type MqttClient } from 'mqtt'
+import type { TLSSocket } from 'node:tls'
+import { type IClientOptions, MqttClient } from 'mqtt'
 import type { Bytes } from '../base/bytes.ts'
 import { codeOf, Fault, isFault } from '../base/fault.ts'
 import { followPackets, packetLimit } from '../wire/packets.ts'
-import { checkPinned } from './pin.ts'
+import { type Dated, dayOf, ownDates, renewHint } from './dates.ts'
+import { openLine } from './line.ts'
 
 /** How to reach the broker of a route, and as whom. */
 export interface Address {
@@ -18,7 +19,8 @@ export interface Address {
 
 /** What a connection tells. `closed` comes exactly once, last. */
 export interface ConnectionEvents {
-  open(): void
+  /** The broker lets us listen; its certificates have these dates, which nobody has judged yet (WIRE 8.4). */
+  open(dates: readonly Dated[]): void
   message(payload: Bytes): void
   closed(why: Fault): void
 }
@@ -35,14 +37,26 @@ const openLimitMs = 20_000
 const keepaliveSeconds = 30
 
 /** The fault that an error of the connection means to a technician. */
-function faultOf(error: unknown, broker: string): Fault {
+function faultOf(error: unknown, { broker, certificate }: Address): Fault {
   if (isFault(error)) return error
   const code = codeOf(error) ?? ''
   const message = error instanceof Error ? error.message : String(error)
-  if (/CERT|ERR_TLS|ERR_SSL|VERIFY|SIGNATURE|ISSUER/.test(code)) {
+  if (code.endsWith('CERTIFICATE_EXPIRED')) {
+    // the broker's word only: it judges by its own clock
+    const until = dayOf(ownDates(certificate).until)
+    return new Fault(
+      'certificate.expired',
+      `${broker} says that this box’s certificate, until ${until}, ran out`,
+      {
+        cause: error,
+        hint: renewHint,
+      },
+    )
+  }
+  if (/CERT|ERR_TLS|ERR_SSL|ERR_OSSL/.test(code)) {
     return new Fault('server.refused', `TLS with ${broker} failed: ${code}`, {
       cause: error,
-      hint: 'either side does not accept the other’s certificate: check the clock and the enrolment',
+      hint: 'the broker does not accept this box, or speaks another TLS: ask the operator about the enrolment',
     })
   }
   return new Fault('server.unreachable', `no connection to ${broker}: ${code === '' ? message : code}`, {
@@ -51,10 +65,24 @@ function faultOf(error: unknown, broker: string): Fault {
   })
 }
 
+/** What mqtt calls its stream: a Duplex that may be a socket. */
+type MqttStream = ReturnType<ConstructorParameters<typeof MqttClient>[0]>
+
+const optionsOf = (clientId: string, patienceMs: number): IClientOptions => ({
+  protocolVersion: 4,
+  clientId,
+  clean: true,
+  keepalive: keepaliveSeconds,
+  // the one timer that counts is our own, which goes on until we may listen
+  connectTimeout: patienceMs * 2,
+  reconnectPeriod: 0,
+  queueQoSZero: false,
+})
+
 /**
- * Connects once and subscribes to `listen`; `open` is told when the broker granted it. MQTT 3.1.1, clean
- * session, nothing queued by the library: the outbox is the queue, this is a pipe (DESIGN 4). A broker that
- * takes longer than `patienceMs` for that, or announces a packet that is too long, is closed.
+ * Connects once, judges who answers, and subscribes to `listen`; `open` is told when the broker granted it. MQTT
+ * 3.1.1, clean session, nothing queued by the library: the outbox is the queue, this is a pipe (DESIGN 4). A
+ * broker that takes longer than `patienceMs` for that, or announces a packet that is too long, is closed.
  */
 export function openConnection(
   address: Address,
@@ -62,74 +90,68 @@ export function openConnection(
   events: ConnectionEvents,
   patienceMs = openLimitMs,
 ): Connection {
-  let last: unknown
   let over = false
-  // mqtt hands these on to tls.connect, whose part of the options its types leave out
-  const options: IClientOptions &
-    Pick<ConnectionOptions, 'checkServerIdentity' | 'minVersion'> & { noDelay: boolean } = {
-    protocolVersion: 4,
-    clientId: address.clientId,
-    clean: true,
-    keepalive: keepaliveSeconds,
-    // the one timer that counts is our own, which goes on until we may listen
-    connectTimeout: patienceMs * 2,
-    reconnectPeriod: 0,
-    queueQoSZero: false,
-    ca: [...address.ca],
-    cert: address.certificate,
-    key: address.key,
-    minVersion: 'TLSv1.2',
-    rejectUnauthorized: true,
-    checkServerIdentity: checkPinned(address.pins),
-    // without it the small packets wait for each other's acknowledgement: 83 ms instead of 2.4
-    noDelay: true,
-  }
-  const client: MqttClient = connect(address.broker, options)
-  const end = (): void => {
+  let socket: TLSSocket | undefined
+  let client: MqttClient | undefined
+  const fail = (why: unknown): void => {
     if (over) return
     over = true
     clearTimeout(patience)
-    client.end(true)
-    events.closed(faultOf(last ?? new Error('connection closed'), address.broker))
-  }
-  const fail = (why: unknown): void => {
-    last ??= why
-    end()
+    client?.end(true)
+    socket?.destroy()
+    events.closed(faultOf(why, address))
   }
   const patience = setTimeout(() => {
     fail(new Fault('server.unreachable', `${address.broker} did not answer within ${patienceMs} ms`))
   }, patienceMs)
-  // mqtt.js gathers whatever length a packet announces, up to 256 MiB: we look before it does
-  const tooLong = followPackets(packetLimit)
-  client.stream.prependListener('data', (chunk: Buffer) => {
-    const length = tooLong(chunk)
-    if (length === undefined || over) return
-    fail(new Fault('server.refused', `${address.broker} announced a packet of ${length} bytes`))
-  })
-  client.on('error', fail)
-  client.on('close', end)
-  client.on('connect', () => {
-    client.subscribe(listen, { qos: 1 }, (error, granted) => {
-      if (over) return
-      clearTimeout(patience)
-      if (error === null && granted?.[0]?.qos !== 128) return events.open()
-      fail(
-        new Fault('server.refused', `the broker does not let this gateway listen on its own topic`, {
-          cause: error,
-          hint: 'its certificate and its enrolment do not fit: ask the operator',
-        }),
-      )
+
+  /** MQTT begins here: mqtt.js sends its first byte as it is made. */
+  const speak = (line: TLSSocket, dates: Dated[]): void => {
+    const mqtt = new MqttClient(() => line as unknown as MqttStream, optionsOf(address.clientId, patienceMs))
+    client = mqtt
+    // mqtt.js gathers whatever length a packet announces, up to 256 MiB: we look before it does
+    const tooLong = followPackets(packetLimit)
+    line.prependListener('data', (chunk: Buffer) => {
+      const length = tooLong(chunk)
+      if (length === undefined || over) return
+      fail(new Fault('server.refused', `${address.broker} announced a packet of ${length} bytes`))
     })
-  })
-  client.on('message', (_topic, payload) => events.message(Uint8Array.from(payload)))
+    mqtt.on('error', fail)
+    mqtt.on('connect', () => {
+      mqtt.subscribe(listen, { qos: 1 }, (error, granted) => {
+        if (over) return
+        clearTimeout(patience)
+        if (error === null && granted?.[0]?.qos !== 128) return events.open(dates)
+        fail(
+          new Fault('server.refused', `the broker does not let this gateway listen on its own topic`, {
+            cause: error,
+            hint: 'its certificate and its enrolment do not fit: ask the operator',
+          }),
+        )
+      })
+    })
+    mqtt.on('message', (_topic, payload) => events.message(Uint8Array.from(payload)))
+  }
+
+  const judged = (line: TLSSocket, dates: Dated[]): void => {
+    if (!over) speak(line, dates)
+  }
+  try {
+    socket = openLine(address, { judged, failed: fail })
+  } catch (error) {
+    // OpenSSL cannot read a certificate or key of the route; told like everything else, and not before we return
+    queueMicrotask(() => fail(error))
+  }
   return {
     publish: async (topic, payload) => {
+      if (client === undefined) throw new Fault('server.unreachable', `${address.broker} is not open`)
       await client.publishAsync(topic, Buffer.from(payload), { qos: 1, retain: false })
     },
     close: async () => {
       over = true
       clearTimeout(patience)
-      await client.endAsync(true)
+      await client?.endAsync(true)
+      socket?.destroy()
     },
   }
 }

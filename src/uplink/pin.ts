@@ -1,5 +1,4 @@
 import { X509Certificate } from 'node:crypto'
-import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { hex, sha256 } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 
@@ -17,16 +16,3 @@ export class Unpinned extends Fault {
     this.fingerprint = fingerprint
   }
 }
-
-/**
- * Node calls this after the chain led to the CA of the server entry, before a byte of ours is sent: host
- * name first, then the pin.
- */
-export const checkPinned =
-  (pins: readonly string[]) =>
-  (host: string, certificate: PeerCertificate): Error | undefined => {
-    const wrongName = checkServerIdentity(host, certificate)
-    if (wrongName !== undefined) return wrongName
-    const fingerprint = spkiHash(certificate.raw)
-    return pins.includes(fingerprint) ? undefined : new Unpinned(fingerprint)
-  }

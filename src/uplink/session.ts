@@ -17,6 +17,7 @@ import { topics } from '../wire/topics.ts'
 import type { Backoff } from './backoff.ts'
 import { type Address, type Connection, openConnection } from './connection.ts'
 import type { Custodian, Settled } from './custodian.ts'
+import { checkDates, type Dated } from './dates.ts'
 import { sendWindow } from './window.ts'
 
 /** Who speaks with whom, and what HELLO says of this box. */
@@ -46,6 +47,8 @@ export interface CommandLine {
 /** What one connection tells. `closed` comes once, last; none may throw. */
 export interface SessionEvents {
   connected(): void
+  /** The server signed this time, now; whether the connection may stay is another question. */
+  told(serverTime: number): void
   welcomed(body: WelcomeBody): void
   settled(settled: Settled, serverTime: number): void
   /** A command came, opened and not looked at further; what comes after it is settled after it. */
@@ -85,6 +88,7 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
   let hello: { nonce: string; statement: Statement } | undefined
   const hellos = new Map<string, number>()
   let heard: { time: number; mono: number } | undefined
+  let shown: readonly Dated[] = []
   let welcomed = false
   let over = false
   /** Everything unreceipted is sent anew after the next welcome. */
@@ -182,6 +186,9 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
 
   const onWelcome = async (body: WelcomeBody, statement: Statement): Promise<void> => {
     if (hello === undefined || body.nonce !== hello.nonce) return events.refused('wire.wrong-audience')
+    // before anything is done or said on the strength of it: the dates are good now, or this line ends (WIRE 8.4)
+    events.told(body.time)
+    checkDates(shown, body.time)
     const asked = hello
     hello = undefined
     const settled = await custodian.welcome(body, statement)
@@ -227,7 +234,8 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
   }
 
   const connection: Connection = openConnection(address, down, {
-    open() {
+    open(dates) {
+      shown = dates
       events.connected()
       sayHello().catch(failed)
     },

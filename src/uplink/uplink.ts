@@ -5,6 +5,7 @@ import type { Statement } from '../wire/statement.ts'
 import { backoff } from './backoff.ts'
 import type { Address } from './connection.ts'
 import type { Settled } from './custodian.ts'
+import { explained } from './dates.ts'
 import { Unpinned } from './pin.ts'
 import { type CommandLine, openSession, type Session, type SessionParts } from './session.ts'
 
@@ -28,7 +29,8 @@ export interface UplinkParts extends Omit<SessionParts, 'overdue' | 'receiptKey'
 /** What the uplink tells the daemon. None may throw. */
 export interface UplinkEvents {
   state(state: UplinkState, broker: string, why?: Fault): void
-  welcomed(body: WelcomeBody): void
+  /** The server has answered over a connection to this address. */
+  welcomed(body: WelcomeBody, address: Address): void
   settled(settled: Settled, serverTime: number): void
   commanded(statement: Statement, line: CommandLine): Promise<void>
   updated(body: UpdateBody): void
@@ -48,6 +50,11 @@ export interface Uplink {
   renew(): void
   /** Rows that the broker took and the server has not receipted yet. */
   sent(): number
+  /**
+   * The server's wall time now, by what it last signed and the steady clock since; undefined before its first
+   * word. Kept in memory only: no lower bound of time outlives the process.
+   */
+  serverTime(): number | undefined
   stop(): Promise<void>
 }
 
@@ -65,13 +72,19 @@ export function uplink(parts: UplinkParts): Uplink {
   let turn = 0
   let session: Session | undefined
   let waiting: NodeJS.Timeout | undefined
+  let told: { time: number; mono: number } | undefined
+
+  const mono = (): number => parts.facts().clock.mono
+  const serverTime = (): number | undefined => told && told.time + mono() - told.mono
 
   const attempt = (): void => {
     const { addresses, receiptKey } = parts.way()
     const address = addresses[turn++ % addresses.length]!
     const state = (one: UplinkState, why?: Fault): void => events.state(one, address.broker, why)
-    const again = (why: Fault): void => {
+    let wasLetIn = false
+    const again = (seen: Fault): void => {
       session = undefined
+      const why = wasLetIn ? seen : explained(seen, address.certificate, serverTime())
       if (why instanceof Unpinned) events.unpinned(why.fingerprint)
       if (isFault(why, 'outbox.damaged')) events.broken(why)
       if (stopped) return
@@ -80,11 +93,17 @@ export function uplink(parts: UplinkParts): Uplink {
     }
     state('connecting')
     session = openSession({ ...parts, receiptKey, overdue }, address, {
-      connected: () => state('connected'),
+      connected() {
+        wasLetIn = true
+        state('connected')
+      },
+      told(time) {
+        told = { time, mono: mono() }
+      },
       welcomed(body) {
         retry.reset()
         state('welcomed')
-        events.welcomed(body)
+        events.welcomed(body, address)
       },
       settled: events.settled,
       commanded: events.commanded,
@@ -109,10 +128,13 @@ export function uplink(parts: UplinkParts): Uplink {
     start: attempt,
     wake: () => session?.wake(),
     renew() {
+      // what is newest stands ahead
+      turn = 0
       // where none is, the next one goes by the new way anyhow
       if (session !== undefined && !stopped) void leave()
     },
     sent: () => session?.sent() ?? 0,
+    serverTime,
     async stop() {
       stopped = true
       clearTimeout(waiting)

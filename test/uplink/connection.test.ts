@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { afterEach, expect, test } from '@jest/globals'
 import type { Fault } from '../../src/base/fault.ts'
 import { type Connection, openConnection } from '../../src/uplink/connection.ts'
@@ -30,6 +32,52 @@ test('a broker that lets nobody listen is left, so that the next address gets it
   const first = await Promise.race([opened, closed])
   expect(first).toMatchObject({ code: 'server.unreachable' })
   expect((first as Fault).message).toContain('did not answer within 300 ms')
+})
+
+/** A port behind which nobody says a word; `gone` resolves when its guest has left. */
+async function silentPort() {
+  const gone = Promise.withResolvers<void>()
+  const came = Promise.withResolvers<void>()
+  const server = createServer(socket => {
+    came.resolve()
+    socket.on('error', () => {})
+    socket.on('close', () => gone.resolve())
+    socket.resume()
+  })
+  server.listen(0, 'localhost')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return {
+    broker: `mqtts://localhost:${port}`,
+    came: came.promise,
+    gone: gone.promise,
+    end: () => server.close(),
+  }
+}
+
+test('a port that speaks no TLS is left when the time is over, and a connection that is closed tells nothing', async () => {
+  const silent = await silentPort()
+  broker = await makeBroker()
+  const closed = Promise.withResolvers<Fault>()
+  const events = { open: () => {}, message: () => {}, closed: closed.resolve }
+  const address = { ...broker.address, broker: silent.broker }
+  connection = openConnection(address, 'down', events, 200)
+  expect(await closed.promise).toMatchObject({ code: 'server.unreachable' })
+  await silent.gone
+  await expect(connection.publish('up', new Uint8Array(1))).rejects.toMatchObject({
+    code: 'server.unreachable',
+  })
+  silent.end()
+
+  const other = await silentPort()
+  let told = 0
+  const unheard = { open: () => void told++, message: () => void told++, closed: () => void told++ }
+  connection = openConnection({ ...address, broker: other.broker }, 'down', unheard)
+  await other.came
+  await connection.close()
+  await other.gone
+  other.end()
+  expect(told).toBe(0)
 })
 
 test('a broker that lets us listen in time is not left when the time is over', async () => {
