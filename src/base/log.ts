@@ -3,12 +3,18 @@ import { Fault } from './fault.ts'
 import { plainWord } from './plain.ts'
 
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
+type Level = (typeof levels)[number]
+/** The same, for words that may be none of them: `silent` tells nothing. */
+const ranks: readonly string[] = levels
 
 /** Tells one thing: in fields and fixed words (`log.info({ seq, port }, 'taken')`), or in words alone. */
 type Tell = (fields: object | string, words?: string) => void
 
 /** Tells what happens. A part of the program takes its own: `log.child({ part: 'uplink' })`. */
-export type Log = Record<(typeof levels)[number], Tell> & { child(fields: object): Log }
+export type Log = Record<Level, Tell> & { child(fields: object): Log }
+
+/** The log of a whole program: how much it and all its parts tell may be changed. */
+export type RootLog = Log & { relevel(level: Level): void }
 
 /**
  * The only fields that are ever written. What a person's body or a key says has no name here, so it cannot
@@ -17,7 +23,7 @@ export type Log = Record<(typeof levels)[number], Tell> & { child(fields: object
 const fields = new Set(
   `part device driver station port gateway server broker site epoch seq head upTo id count bytes quota ms mono
   rows queued sent receipted reopened forgotten window attempt delay state phase reason outcome status
-  signal path version software node pid boot clock source uncertainty code hint flag type kid akid
+  signal path version change software node pid boot clock source uncertainty code hint flag type kid akid
   fingerprint subject issuer until notAfter client topic size limit intent verb step err`.split(/\s+/),
 )
 
@@ -50,10 +56,11 @@ function admit(given: object): Record<string, unknown> {
 /** Words are fixed; where a number was put into them all the same, it is not written. */
 const fixed = (words: string): string => words.slice(0, textLimit).replace(/\d+/g, '#')
 
-function wrap(logger: Logger): Log {
+function wrap(logger: Logger, least: () => string): Log {
   const tell =
-    (level: (typeof levels)[number]): Tell =>
+    (level: Level): Tell =>
     (given, words = '') => {
+      if (levels.indexOf(level) > ranks.indexOf(least())) return
       if (typeof given === 'string') logger[level](fixed(given))
       else logger[level](admit(given instanceof Error ? { err: given } : given), fixed(words))
     }
@@ -64,16 +71,20 @@ function wrap(logger: Logger): Log {
     info: tell('info'),
     debug: tell('debug'),
     trace: tell('trace'),
-    child: given => wrap(logger.child(admit(given))),
+    child: given => wrap(logger.child(admit(given)), least),
   }
 }
 
 /** The log of a program: JSON lines, to stderr unless a test takes them, since stdout is data. */
-export const makeLog = (level: string, to: DestinationStream = destination({ dest: 2, sync: true })): Log =>
-  wrap(
+export function makeLog(
+  level: string,
+  to: DestinationStream = destination({ dest: 2, sync: true }),
+): RootLog {
+  let least = level
+  const log = wrap(
     pino(
       {
-        level,
+        level: 'trace',
         base: null,
         timestamp: pino.stdTimeFunctions.isoTime,
         formatters: { level: label => ({ level: label }) },
@@ -82,4 +93,12 @@ export const makeLog = (level: string, to: DestinationStream = destination({ des
       },
       to,
     ),
+    () => least,
   )
+  return {
+    ...log,
+    relevel(next) {
+      least = next
+    },
+  }
+}

@@ -76,3 +76,21 @@ export function addressText(address: Address): string {
   const host = isIPv6(address.host) ? `[${address.host}]` : address.host
   return `tcp://${host}:${address.port}`
 }
+
+/** Names that udev keeps by the serial number of an adapter, and by the socket it is plugged into. */
+const [byId, byPath] = ['/dev/serial/by-id/', '/dev/serial/by-path/']
+
+/** Whether what a port is bound to is a serial number, which only the adapter that is there tells. */
+export const isBySerial = (path: string): boolean => path.startsWith(byId)
+
+/**
+ * What a port is bound to (WIRE 6.6): the same as long as it means the same device. `serial` is the serial number of
+ * the adapter that is there, for a name that udev keeps by it; undefined where it is needed and not known.
+ */
+export function portIdentity(address: Address, serial?: string): string | undefined {
+  if (address.kind === 'ble') return `ble:${address.address}`
+  if (address.kind === 'tcp') return addressText(address)
+  const { path } = address
+  if (isBySerial(path)) return serial === undefined ? undefined : `serial:${serial}`
+  return path.startsWith(byPath) ? `usb:${path.slice(byPath.length)}` : `path:${path}`
+}

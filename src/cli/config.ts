@@ -2,6 +2,8 @@ import { Command } from 'commander'
 import { Fault, isFault } from '../base/fault.ts'
 import { print, printJson, table } from '../base/output.ts'
 import { readConfig } from '../identity/config.ts'
+import { places } from '../identity/places.ts'
+import { readSettings, withSettings } from '../identity/settings.ts'
 import { mebibytes, span } from './amounts.ts'
 import { type Context, contextOf } from './context.ts'
 
@@ -36,10 +38,13 @@ async function check(_given: object, command: Command): Promise<void> {
 }
 
 function show(_given: object, command: Command): void {
-  const { json, config } = contextOf(command)
-  const found = readConfig(config)
+  const { json, config, state } = contextOf(command)
+  const settings = readSettings(state)
+  const found = withSettings(readConfig(config), settings)
+  const { settings: file } = places(state)
+  const fromAfar = Object.keys(settings)
   if (json) {
-    printJson(found)
+    printJson({ ...found, fromAfar })
     return
   }
   const rows: [string, string][] = [
@@ -54,7 +59,13 @@ function show(_given: object, command: Command): void {
     ['uplink.window', String(found.uplinkWindow)],
     ['control.socket', found.controlSocket ?? 'in the runtime or state folder'],
   ]
-  print(table(['SETTING', 'VALUE'], rows))
+  const origin = (name: string): string => (fromAfar.includes(name) ? `${file}, by an operator` : '')
+  print(
+    table(
+      ['SETTING', 'VALUE', 'CHANGED IN'],
+      rows.map(row => [...row, origin(row[0])]),
+    ),
+  )
 }
 
 /** `vitalgate config`: what start-up will find. Works without the daemon. */

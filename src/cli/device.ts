@@ -1,11 +1,17 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { print, printJson, table } from '../base/output.ts'
-import type { DeviceBody } from '../control/api.ts'
+import { print, printJson, say, table } from '../base/output.ts'
+import type { Acceptance, DeviceBody } from '../control/api.ts'
 import { contextOf, daemonOf } from './context.ts'
 import { add } from './device-add.ts'
 import { gather } from './device-options.ts'
 import { scan } from './device-scan.ts'
 import { test } from './device-test.ts'
+
+const standings: Record<Acceptance, string> = {
+  accepted: 'accepted',
+  waiting: 'quarantined: not accepted yet',
+  changed: 'quarantined: accepted with another driver',
+}
 
 const optionText = (options: DeviceBody['options']): string =>
   Object.entries(options)
@@ -22,8 +28,17 @@ async function list(_given: object, command: Command): Promise<void> {
   if (devices.length === 0) {
     return print('no device was added yet; what is there: vitalgate device scan')
   }
-  const rows = devices.map(one => [one.id, one.driver, one.port, one.station, optionText(one.options)])
-  print(table(['DEVICE', 'DRIVER', 'PORT', 'STATION', 'OPTIONS'], rows))
+  const rows = devices.map(one => [
+    one.id,
+    one.driver,
+    one.port,
+    one.station,
+    one.acceptance === undefined ? '-' : standings[one.acceptance],
+    optionText(one.options),
+  ])
+  print(table(['DEVICE', 'DRIVER', 'PORT', 'STATION', 'AT THE SERVER', 'OPTIONS'], rows))
+  if (!devices.some(one => one.acceptance === 'waiting' || one.acceptance === 'changed')) return
+  say('readings in quarantine are kept, and released when the operator accepts the device')
 }
 
 async function remove(id: string, _given: object, command: Command): Promise<void> {

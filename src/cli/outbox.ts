@@ -22,6 +22,13 @@ async function stats(_given: object, command: Command): Promise<void> {
       ],
     ),
   )
+  for (const { server, queued, receipted, fault } of sums.former) {
+    const rows =
+      queued === null
+        ? `cannot be opened (${fault?.code ?? 'no fault'})`
+        : `${queued} wait for a receipt, ${receipted ?? 0} signed for and still kept`
+    print(`former server ${server}: ${rows}`)
+  }
   if (sums.epochs.length === 0) return
   const rows = sums.epochs.map(one => [
     one.epoch,

@@ -1,9 +1,10 @@
 import { Command } from 'commander'
 import { Fault } from '../base/fault.ts'
 import { readTextFile, writeFileAtomic } from '../base/files.ts'
-import { print, printJson, say } from '../base/output.ts'
+import { print, printJson, say, usage } from '../base/output.ts'
 import type { Client } from '../control/client.ts'
 import { contextOf, daemonOf } from './context.ts'
+import { addRotate } from './provision-rotate.ts'
 import { typed } from './typed.ts'
 
 async function request({ out }: { out?: string }, command: Command): Promise<void> {
@@ -28,24 +29,47 @@ const typedWords = (): Promise<string> =>
     'give --root-words "…", or type them on a terminal',
   )
 
-async function acceptBundle(daemon: Client, bundle: string, given: string | undefined) {
-  if (given !== undefined) return daemon.ask('accept', { bundle, rootWords: given })
+async function askAccept(daemon: Client, bundle: string, given: string | undefined, move: boolean) {
+  if (given !== undefined) return daemon.ask('accept', { bundle, rootWords: given, move })
   try {
-    return await daemon.ask('accept', { bundle })
+    return await daemon.ask('accept', { bundle, move })
   } catch (error) {
     // only a root that nobody confirmed yet needs words: this answer says so
     if (!(error instanceof Fault) || error.code !== 'words.mismatch') throw error
-    return daemon.ask('accept', { bundle, rootWords: await typedWords() })
+    return daemon.ask('accept', { bundle, rootWords: await typedWords(), move })
   }
 }
 
-async function accept(path: string, { rootWords }: { rootWords?: string }, command: Command): Promise<void> {
+/** Has a person agree where the bundle moves this box to another server. */
+async function acceptBundle(daemon: Client, bundle: string, { rootWords, yes = false }: AcceptOptions) {
+  try {
+    return await askAccept(daemon, bundle, rootWords, yes)
+  } catch (error) {
+    if (yes || !(error instanceof Fault) || error.code !== 'route.moves') throw error
+    say(error.message)
+    say('What is measured from then on goes to the new server. What waits still goes to the old one.')
+    if ((await typed('type yes to move this box: ', 'give --yes')) !== 'yes') {
+      throw usage('not agreed: nothing was changed')
+    }
+    return askAccept(daemon, bundle, rootWords, true)
+  }
+}
+
+interface AcceptOptions {
+  rootWords?: string
+  yes?: boolean
+}
+
+async function accept(path: string, options: AcceptOptions, command: Command): Promise<void> {
   const context = contextOf(command)
-  const answer = await acceptBundle(daemonOf(context), readTextFile(path), rootWords)
+  const answer = await acceptBundle(daemonOf(context), readTextFile(path), options)
   if (context.json) return printJson(answer)
   print(answer.already ? 'this bundle was already accepted' : 'bundle accepted')
   print(`gateway ${answer.gateway}, site ${answer.site}`)
   print(`server ${answer.server} at ${answer.brokers.join(', ')}`)
+  if (answer.movedFrom !== null) {
+    print(`moved from server ${answer.movedFrom}; what waits for it is still sent there: vitalgate status`)
+  }
   if (answer.phase === 'accepted') say('last step: vitalgate provision verify')
 }
 
@@ -86,6 +110,7 @@ export function provisionCommand(): Command {
     .description("check the operator's bundle and make it this box's route")
     .argument('<bundle>', 'the file that vitalgate-receiver registry enrol wrote')
     .option('--root-words <words>', 'the six words of the registry root (asked for when left out)')
+    .option('--yes', 'do not ask where the bundle moves this box to another server')
     .addHelpText(
       'after',
       `
@@ -103,5 +128,6 @@ Exit codes: 0 done (also: already accepted), 1 bundle refused, 2 words needed an
       '\nExample: vitalgate provision verify\n\nExit codes: 0 done (also: already provisioned), 1 failed, 10 daemon not running, 11 no bundle accepted yet,\n12 refused by the receiver',
     )
     .action(verify)
+  addRotate(command)
   return command
 }

@@ -32,13 +32,28 @@ function uplinkLine({ state, broker, since }: Status['uplink'], now: number): st
   return `${ways[state]}${how}${where}`
 }
 
-function outboxLine({ queued, receipted, bytes, quota, oldest }: Status['outbox'], now: number): string {
+function outboxLine({ queued, receipted, oldest, intake }: Status['outbox'], now: number): string {
   const waiting =
     queued === 0
       ? 'nothing waits'
       : `${queued} wait for a receipt, the oldest for ${oldest === null ? '0 s' : span(now - oldest)}`
-  const room = quota === 0 ? '' : `; ${mebibytes(bytes)} of ${mebibytes(quota)}`
+  const { used, quota, percent } = intake
+  const room = quota === 0 ? '' : `; ${mebibytes(used)} of ${mebibytes(quota)} (${percent} %)`
   return `${waiting}; ${receipted} signed for and still kept${room}`
+}
+
+function certificateLine({ notAfter, next }: NonNullable<Status['certificate']>, now: number): string {
+  const days = Math.floor((notAfter - now) / 86_400_000)
+  const left = days < 0 ? 'run out' : `${days} days left`
+  const waits = next === null ? '' : `; a newer one, until ${day(next)}, waits for its first connection`
+  return `until ${day(notAfter)} (${left})${waits}`
+}
+
+/** A server that this box was moved away from, while rows are on their way to it. */
+function formerLine({ server, state, queued, receipted, fault }: Status['former'][number]): string {
+  if (queued === null) return `server ${server}: its outbox cannot be opened (${fault?.code ?? 'no fault'})`
+  const rows = `${queued} wait for a receipt; ${receipted ?? 0} signed for and still kept`
+  return `server ${server}: ${ways[state]}; ${rows}`
 }
 
 /** What there is to say about the box, one line each. */
@@ -57,8 +72,12 @@ function boxLines(status: Status): [string, string][] {
   }
   lines.push(['receipt', ago(uplink.lastReceipt, now)])
   lines.push(['outbox', outboxLine(status.outbox, now)])
+  for (const one of status.former) lines.push(['former', formerLine(one)])
   lines.push(['clock', clocks[clock.source]])
-  if (certificate !== null) lines.push(['certificate', `until ${day(certificate.notAfter)}`])
+  if (certificate !== null) lines.push(['certificate', certificateLine(certificate, now)])
+  if (typeof status.keys?.next === 'string') {
+    lines.push(['keys', `${status.keys.kid}; ${status.keys.next} is proposed and waits for the operator`])
+  }
   if (routeValidUntil !== null) lines.push(['route', `until ${day(routeValidUntil)}`])
   return lines
 }

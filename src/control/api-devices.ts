@@ -18,6 +18,13 @@ export const device = z.strictObject({
 })
 export type DeviceBody = z.infer<typeof device>
 
+/** What the server's newest device list says of a device, as far as this box holds one. */
+const acceptance = z.enum(['accepted', 'waiting', 'changed'])
+export type Acceptance = z.infer<typeof acceptance>
+
+/** A device as it is listed. */
+export const listedDevice = device.extend({ acceptance: acceptance.optional() })
+
 /** A device as it stands now. `lastReading` is when the last reading was taken. */
 export const deviceState = z.strictObject({
   ...placed,

@@ -3,6 +3,7 @@ import {
   device,
   deviceState,
   line,
+  listedDevice,
   pairLine,
   recordLine,
   scanLine,
@@ -12,7 +13,7 @@ import {
   word,
 } from './api-devices.ts'
 
-export type { DeviceBody, DeviceState, PairLine, ScanLine, TestLine } from './api-devices.ts'
+export type { Acceptance, DeviceBody, DeviceState, PairLine, ScanLine, TestLine } from './api-devices.ts'
 
 /** Largest request body that the control socket takes, bytes. */
 export const bodyLimit = 262_144
@@ -41,6 +42,8 @@ const outboxSums = {
   quota: count,
   /** When the oldest row without a receipt was taken. */
   oldest: moment.nullable(),
+  /** What waits for a receipt, how much may before readings are refused, and since when they are. */
+  intake: z.strictObject({ used: count, quota: count, percent: count, refusingSince: moment.nullable() }),
 }
 
 const uplinkState = z.strictObject({
@@ -55,6 +58,19 @@ const uplinkState = z.strictObject({
     .optional(),
 })
 
+/** A former server to which rows are still on their way (WIRE 9.11); null where its outbox cannot be opened. */
+const former = z.strictObject({
+  server: word,
+  state: uplinkState.shape.state,
+  broker: line.nullable(),
+  lastReceipt: moment.nullable(),
+  queued: count.nullable(),
+  receipted: count.nullable(),
+  bytes: count.nullable(),
+  /** Why it does not get on, if it does not. */
+  fault: z.strictObject({ code: word, message: z.string().max(65_536) }).nullable(),
+})
+
 const status = z.strictObject({
   version: word,
   phase,
@@ -65,13 +81,16 @@ const status = z.strictObject({
   devices: z.array(deviceState).max(1024),
   outbox: z.strictObject(outboxSums),
   uplink: uplinkState,
+  former: z.array(former).max(16),
   clock: z.strictObject({
     source: z.enum(['ntp', 'rtc', 'saved', 'none']),
     uncertainty: count.nullable(),
     wall: moment,
   }),
-  /** The client certificate and until when it is dated. */
-  certificate: z.strictObject({ notAfter: moment }).nullable(),
+  /** The client certificate and until when it is dated; `next`, a newer one that waits to prove itself. */
+  certificate: z.strictObject({ notAfter: moment, next: moment.nullable() }).nullable(),
+  /** This gateway's signing key, and the one that it proposed to go on under. */
+  keys: z.strictObject({ kid: word, next: word.nullable() }).nullable(),
   routeValidUntil: moment.nullable(),
   /** Whole sentences for people: what needs attention, the gravest first. */
   notices: z.array(line).max(64),
@@ -91,6 +110,18 @@ const requested = z.strictObject({
 })
 export type Requested = z.infer<typeof requested>
 
+/** What `provision rotate` proposed: key ids of the signing keys, and the request whose words people compare. */
+const rotated = z.strictObject({
+  already: z.boolean(),
+  gateway: word,
+  /** The signing key that counts until the registry has bound the next one. */
+  kid: word,
+  next: word,
+  words: z.array(word).length(6),
+  request: z.string().max(32_768),
+})
+export type Rotated = z.infer<typeof rotated>
+
 const accepted = z.strictObject({
   already: z.boolean(),
   phase,
@@ -99,6 +130,8 @@ const accepted = z.strictObject({
   site: word,
   brokers: z.array(line).max(8),
   versions: z.strictObject({ binding: count, serverEntry: count }),
+  /** The server that the box was moved away from by this bundle. */
+  movedFrom: word.nullable(),
 })
 export type Accepted = z.infer<typeof accepted>
 
@@ -118,6 +151,8 @@ export type VerifyLine = z.infer<typeof verifyLine>
 
 const outbox = z.strictObject({
   ...outboxSums,
+  former: z.array(former).max(16),
+  /** Those of former routes as well. */
   epochs: z
     .array(z.strictObject({ epoch: word, server: word, seq: count, queued: count, receipted: count }))
     .max(65_536),
@@ -170,10 +205,16 @@ export const calls = {
   accept: {
     method: 'POST',
     path: '/provision/accept',
-    body: z.strictObject({ bundle: z.string().max(131_072), rootWords: line.optional() }),
+    /** `move`: a person agrees that the box goes to the bundle's server. */
+    body: z.strictObject({
+      bundle: z.string().max(131_072),
+      rootWords: line.optional(),
+      move: z.boolean().optional(),
+    }),
     answer: accepted,
   },
-  devices: { method: 'GET', path: '/devices', body: nothing, answer: z.array(device).max(1024) },
+  rotate: { method: 'POST', path: '/provision/rotate', body: nothing, answer: rotated },
+  devices: { method: 'GET', path: '/devices', body: nothing, answer: z.array(listedDevice).max(1024) },
   addDevice: {
     method: 'POST',
     path: '/devices',

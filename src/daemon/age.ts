@@ -32,7 +32,9 @@ export function ageOf({ deviceTime, stored }: Measured, { stores, clockOffMs }: 
   if (!stores && stored !== true) return { ...told, ms: 0 }
   if (deviceTime === undefined || !right) return { ...told, ms: undefined }
   const measured = Date.parse(`${deviceTime}Z`) - clockOffMs
-  return { ...told, ms: Math.max(0, wallMs(now) - measured) }
+  const ms = wallMs(now) - measured
+  // of tomorrow: our own clock was set back since the two were compared
+  return { ...told, ms: ms < -rightWithinMs ? undefined : Math.max(0, ms) }
 }
 
 /** From this age on a measurement was kept by its device, and handed over later. */

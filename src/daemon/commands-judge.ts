@@ -5,16 +5,24 @@ import type { Args } from '../wire/members.ts'
 import { type Order, verifyRegistry } from '../wire/registry.ts'
 import type { CommandBody } from '../wire/session.ts'
 import { decodeBody, type PublicStatement, unpublish } from '../wire/statement.ts'
-import { isVerb, type VerbName, verbs } from '../wire/verbs.ts'
+import { isObeyedBelow, isVerb, type VerbArgs, type VerbName, verbArgs, verbs } from '../wire/verbs.ts'
 
 /** How old a hello may be whose nonce a command names, steady time (WIRE 7.12). */
 const freshMs = 300_000
+
+/** What is to be done, and with what. */
+export interface Judged {
+  verb: VerbName
+  args: VerbArgs<VerbName>
+}
 
 /** What a command is judged by, beside its signature. */
 export interface Judging {
   gateway: string
   /** When the server entry runs out, by the server's time. */
   entryUntil: number
+  /** The lowest version that the server wants, where this software is below it. */
+  outdated?: string | undefined
   book: Pick<Book, 'operators' | 'behind'>
   /** Steady time now. */
   mono: number
@@ -82,19 +90,20 @@ function checkOrder(body: CommandBody, form: PublicStatement, judging: Judging, 
 }
 
 /**
- * The verb of a command whose signature has been verified, if this gateway must obey it: the checks of WIRE 7.12
- * in their order. Faults `command.…`, `wire.…` (the order), `input.invalid` (arguments).
+ * The verb and arguments of a command whose signature has been verified, if this gateway must obey it: the checks of
+ * WIRE 7.12 in their order. Faults `command.…`, `wire.…` (the order), `input.invalid` (arguments).
  */
-export function judgeCommand(body: CommandBody, line: CommandLine, judging: Judging): VerbName {
+export function judgeCommand(body: CommandBody, line: CommandLine, judging: Judging): Judged {
   checkFresh(body, line, judging.mono)
   const now = serverTime(line, judging.entryUntil)
   const { verb, args, order } = body
   if (!isVerb(verb)) throw new Fault('command.unknown', `there is no verb ${verb}`)
+  if (judging.outdated !== undefined && !isObeyedBelow(verb)) {
+    throw new Fault('command.outdated', `the server wants version ${judging.outdated}: ${verb} is not obeyed`)
+  }
   if (verbs[verb].dangerous) {
     if (order === null) throw new Fault('command.unordered', `${verb} came without an operator's order`)
     checkOrder(body, order, judging, now)
   }
-  const [name] = Object.keys(args)
-  if (name === undefined) return verb
-  throw new Fault('input.invalid', `${verb} takes no ${name}`)
+  return { verb, args: verbArgs(verb, args) }
 }

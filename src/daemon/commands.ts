@@ -10,8 +10,8 @@ import type { Args } from '../wire/members.ts'
 import { saidFrom } from '../wire/message.ts'
 import type { CommandBody } from '../wire/session.ts'
 import type { Statement } from '../wire/statement.ts'
-import type { VerbName } from '../wire/verbs.ts'
-import { judgeCommand } from './commands-judge.ts'
+import type { VerbArgs, VerbName } from '../wire/verbs.ts'
+import { type Judged, judgeCommand } from './commands-judge.ts'
 import { refusedCommands } from './commands-refused.ts'
 import type { Custody, Place } from './custody.ts'
 import type { Moments } from './moment.ts'
@@ -30,13 +30,16 @@ export interface Result {
   waits: boolean
 }
 
+/** An end as it was wished. */
+export const done = (detail: Ended['detail'] = {}): Ended => ({ outcome: 'done', detail })
+
 /** What one verb does. Both end soon once `end` is aborted: then the daemon stops, and there is no result. */
-export interface Act {
-  act(intent: string, end: AbortSignal): Promise<Ended>
+export interface Act<V extends VerbName> {
+  act(intent: string, end: AbortSignal, args: VerbArgs<V>): Promise<Ended>
   /** What follows a `done` whose result is on disk. */
   follow?(result: Result, end: AbortSignal): Promise<void>
 }
-export type Acts = Readonly<Record<VerbName, Act>>
+export type Acts = { readonly [V in VerbName]: Act<V> }
 
 /** What commands need of the rest of the daemon. */
 export interface CommandsParts {
@@ -49,6 +52,8 @@ export interface CommandsParts {
     box: BoxKey
     commandKey: VerifyKey
     entryUntil: number
+    /** The lowest version that the server wants, where this software is below it. */
+    outdated?: string | undefined
     book: Pick<Book, 'operators' | 'behind'>
   }
   acts: Acts
@@ -108,10 +113,10 @@ export function openCommands(parts: CommandsParts): Commands {
   }
 
   /** Acts, and answers with the result; what fails with a Fault is a result as well. */
-  const perform = async (verb: VerbName, intent: string): Promise<void> => {
+  const perform = async ({ verb, args }: Judged, intent: string): Promise<void> => {
     const { signal } = ending
-    const { act, follow } = acts[verb]
-    const { outcome, detail } = await act(intent, signal).catch((why: unknown): Ended => {
+    const { act, follow } = acts[verb] as Act<VerbName>
+    const { outcome, detail } = await act(intent, signal, args).catch((why: unknown): Ended => {
       if (!isFault(why)) throw why
       return { outcome: 'failed', detail: { code: why.code } }
     })
@@ -122,20 +127,20 @@ export function openCommands(parts: CommandsParts): Commands {
     if (outcome === 'done') await follow?.({ epoch, seq, waits: true }, signal)
   }
 
-  const begin = (verb: VerbName, intent: string): void => {
-    const act = perform(verb, intent)
+  const begin = (judged: Judged, intent: string): void => {
+    const act = perform(judged, intent)
       .catch(fails)
       .finally(() => acting.delete(intent))
     acting.set(intent, act)
   }
 
   const judge = (statement: Statement, line: CommandLine, named: (intent: string) => void) => {
-    const { gateway, server, box, commandKey, entryUntil, book } = parts.parties()
+    const { gateway, server, box, commandKey, entryUntil, outdated, book } = parts.parties()
     const expected = { iss: server, key: commandKey, aud: gateway, box }
     const body: CommandBody = saidFrom(statement, ['command'], expected).body
     named(body.intent)
-    const verb = judgeCommand(body, line, { gateway, entryUntil, book, mono: clock.mono() })
-    return { verb, intent: body.intent }
+    const judged = judgeCommand(body, line, { gateway, entryUntil, outdated, book, mono: clock.mono() })
+    return { judged, intent: body.intent }
   }
 
   return {
@@ -148,16 +153,17 @@ export function openCommands(parts: CommandsParts): Commands {
     async take(statement, line) {
       let intent: string | null = null
       try {
-        const judged = judge(statement, line, named => {
+        const { judged, intent: asked } = judge(statement, line, named => {
           intent = named
         })
-        if (acting.has(judged.intent)) return
+        if (acting.has(asked)) return
         if (acting.size >= actingLimit) {
           throw new Fault('command.busy', `${acting.size} commands are being carried out`)
         }
-        const found = await custody.begin({ ...judged, time: moments.at() })
-        log.info({ ...judged, state: found }, 'command')
-        if (found === 'fresh') begin(judged.verb, judged.intent)
+        const { verb } = judged
+        const found = await custody.begin({ intent: asked, verb, time: moments.at() })
+        log.info({ verb, intent: asked, state: found }, 'command')
+        if (found === 'fresh') begin(judged, asked)
       } catch (error) {
         if (!isFault(error) || !isRefusal(error)) throw error
         refuse(error, intent)

@@ -1,11 +1,13 @@
-import { Fault } from '../base/fault.ts'
+import type { Bytes } from '../base/bytes.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import { type VerifyReport, verifying } from '../outbox/verify.ts'
 import type { HelloMembers, Row } from '../uplink/custodian.ts'
 import type { Sealed } from '../wire/message.ts'
+import { intakeOf } from './custody-intake.ts'
 import { intentKeeperOf } from './custody-intents.ts'
 import { journalOf, type Memory } from './custody-journal.ts'
-import type { Calls, CustodySettings, OutboxStats, Place, Prompt } from './custody-messages.ts'
+import type { Calls, CustodySettings, OutboxStats, Place, Prompt, Room } from './custody-messages.ts'
+import { provenUnder } from './custody-proofs.ts'
 import { settlerOf } from './custody-settle.ts'
 
 /** Epochs that one hello lists (WIRE 1.5). */
@@ -23,7 +25,7 @@ export interface Holder {
   /** Goes on with the check of the start over about so many rows; true when all were looked at. */
   check(rows: number): boolean
   /** Walks the whole chain on disk in turns, between which requests may be answered. */
-  verify(): Generator<undefined, VerifyReport>
+  verify(receiptKeys: readonly Bytes[] | undefined): Generator<undefined, VerifyReport>
   /** Counts a transaction that took statements, after it is on disk. */
   committed(before: Memory): void
   mark(): Memory
@@ -32,17 +34,21 @@ export interface Holder {
 
 /** Custody over this outbox, with the keys of these settings; `repaired` where the outbox was salvaged. */
 export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: boolean): Holder {
-  const { server, intakeBytes, quotaBytes } = settings
+  const { server } = settings
+  let room: Room = { intakeBytes: settings.intakeBytes, quotaBytes: settings.quotaBytes }
   const { epochs } = outbox
   const journal = journalOf(outbox, settings, repaired)
   const settler = settlerOf(outbox, settings, journal)
   const { losses } = journal
   const intents = intentKeeperOf(outbox, journal)
+  const intake = intakeOf(outbox, () => room, journal)
 
   const take = (draft: Calls['take']['argument']): Place => {
     journal.memory.moment = draft.time
-    if (draft.type === 'result') return intents.end(draft)
-    return journal.write(draft.type, draft.time, draft.members)
+    const place =
+      draft.type === 'result' ? intents.end(draft) : journal.write(draft.type, draft.time, draft.members)
+    intake.watch(draft.time)
+    return place
   }
 
   const hello = (members: HelloMembers): Sealed => {
@@ -75,7 +81,7 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
 
   const stats = (): OutboxStats => {
     const since = { ...journal.memory.since }
-    return { ...outbox.holding(), intakeBytes, quotaBytes, since }
+    return { ...outbox.holding(), ...room, intake: intake.facts(), since }
   }
 
   const work = (request: Prompt): unknown => {
@@ -96,23 +102,19 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
         return intents.begin(request.argument)
       case 'leftOver':
         return intents.leftOver(request.argument.time)
+      case 'sealTo':
+        return journal.sealTo(request.argument.serverBox)
+      case 'resize':
+        room = request.argument
+        return outbox.resize(room)
       case 'stats':
         return stats()
     }
   }
 
-  /** Outside the request's savepoint: what was forgotten to make room stays forgotten even if it is not enough. */
-  const admit = (request: Prompt): void => {
-    if (request.name !== 'take' || request.argument.type !== 'reading' || outbox.commit(outbox.admit)) return
-    journal.memory.since.refused += 1
-    throw new Fault('outbox.full', `outbox holds ${outbox.usedBytes()} bytes, the quota is ${intakeBytes}`, {
-      hint: 'connect the gateway to its server: what it receipts makes room again',
-    })
-  }
-
   return {
     answer: request => {
-      admit(request)
+      if (request.name === 'take') intake.admit(request.argument)
       const before = journal.mark()
       try {
         return outbox.commit(() => work(request))
@@ -129,7 +131,7 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
       journal.lose(found.losses)
       return found.done
     },
-    verify: () => verifying(outbox, verifyRows),
+    verify: keys => verifying(outbox, verifyRows, keys && provenUnder(outbox, settings.gateway, keys)),
     committed: before => {
       const { since } = journal.memory
       if (since.taken > before.since.taken) since.commits += 1

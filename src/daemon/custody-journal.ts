@@ -1,9 +1,10 @@
 import { z } from 'zod'
-import { hex } from '../base/bytes.ts'
+import { type Bytes, hex } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
+import type { Epoch } from '../outbox/epochs.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import { envelopeHash, headZero, makeEpoch } from '../wire/chain.ts'
-import type { ChainedType, Draft } from '../wire/chained.ts'
+import type { ChainedType, Draft, EpochOpenBody } from '../wire/chained.ts'
 import { boxPublic, signingKey } from '../wire/keys.ts'
 import { type Sealed, type SealedType, signAndSeal } from '../wire/message.ts'
 import { type Loss, type Losses, lossesOf } from './custody-losses.ts'
@@ -22,12 +23,16 @@ export interface Memory {
   /** Losses that no `lost` event has declared yet. */
   losses: readonly Loss[]
   since: OutboxStats['since']
+  /** Whether the intake is nearly full, since when it refuses (wall), and when that was last told (steady). */
+  intake: { near: boolean; refusingSince: number | null; toldMono: number | undefined }
 }
 
 /** Signs what the gateway says, and chains what must be kept. Each call belongs into a transaction. */
 export interface Journal {
   /** Signs and seals what is not chained. */
   seal(type: SealedType, members: object): Sealed
+  /** What is sealed from now on is sealed to this box key of the server. */
+  sealTo(serverBox: Bytes): void
   /** Declares what is lost, opens the epoch of this start if it is not open yet, and appends a statement. */
   write(type: ChainedType, time: Moment, members: object): Place
   /** Declares losses if any are known. */
@@ -45,7 +50,7 @@ export function journalOf(outbox: Outbox, settings: CustodySettings, repaired: b
   const { gateway, server, software } = settings
   const key = signingKey(settings.seed)
   const from = { id: gateway, key }
-  const to = { id: server, box: boxPublic(settings.serverBox) }
+  let to = { id: server, box: boxPublic(settings.serverBox) }
   const { epochs } = outbox
   const losses = lossesOf(outbox, server)
   const since = {
@@ -57,7 +62,8 @@ export function journalOf(outbox: Outbox, settings: CustodySettings, repaired: b
     forgotten: 0,
     lost: 0,
   }
-  let memory: Memory = { current: 0, listed: 0, moment: undefined, losses: [], since }
+  const intake = { near: false, refusingSince: null, toldMono: undefined }
+  let memory: Memory = { current: 0, listed: 0, moment: undefined, losses: [], since, intake }
 
   const seal = (type: SealedType, members: object): Sealed => {
     try {
@@ -79,6 +85,13 @@ export function journalOf(outbox: Outbox, settings: CustodySettings, repaired: b
     return { epoch: epoch.epoch, seq, head, hash: hex(envelopeHash(envelope)) }
   }
 
+  /** Why an epoch is opened after this one. New keys are told before all else: the server ends the former by it (WIRE 9.9). */
+  const whyOpened = (before: Epoch | undefined): EpochOpenBody['why'] => {
+    if (before !== undefined && before.kid !== key.kid) return 'rotated'
+    if (repaired || memory.losses.length > 0) return 'repair'
+    return before === undefined ? 'first' : 'start'
+  }
+
   /** WIRE 5.4: the first statement after a start opens an epoch, in the transaction of that statement. */
   const openEpoch = (time: Moment): void => {
     if (memory.current !== 0) return
@@ -88,7 +101,7 @@ export function journalOf(outbox: Outbox, settings: CustodySettings, repaired: b
     memory.current = epochs.add({ epoch, server, kid: key.kid, opened: time.wall, zero }).id
     append('epoch-open', time, {
       before: before === undefined ? null : { epoch: before.epoch, seq: before.seq, head: before.head },
-      why: repaired || memory.losses.length > 0 ? 'repair' : before === undefined ? 'first' : 'start',
+      why: whyOpened(before),
       software,
     })
   }
@@ -107,6 +120,9 @@ export function journalOf(outbox: Outbox, settings: CustodySettings, repaired: b
 
   return {
     seal,
+    sealTo: serverBox => {
+      to = { id: server, box: boxPublic(serverBox) }
+    },
     declare,
     losses,
     get memory() {

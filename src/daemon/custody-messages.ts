@@ -8,6 +8,7 @@ import type { Draft } from '../wire/chained.ts'
 import type { Sealed } from '../wire/message.ts'
 import type { ReceiptBody, WelcomeBody } from '../wire/session.ts'
 import type { Statement } from '../wire/statement.ts'
+import type { IntakeFacts } from './custody-intake.ts'
 
 /** Where and for whom custody keeps. Handed to the worker once; the seed is wiped behind it. */
 export interface CustodySettings {
@@ -40,6 +41,7 @@ export interface Place {
 export interface OutboxStats extends Holding {
   intakeBytes: number
   quotaBytes: number
+  intake: IntakeFacts
   since: {
     /** Transactions that wrote statements, and the statements that they took. */
     commits: number
@@ -73,6 +75,9 @@ export interface LeftOver {
   wipe: { epoch: string; seq: number; waits: boolean } | undefined
 }
 
+/** How large the outbox may become, bytes; as in the settings. */
+export type Room = Pick<CustodySettings, 'quotaBytes' | 'intakeBytes'>
+
 /** Each request to the worker: its argument and its answer. */
 export interface Calls {
   take: { argument: Draft; answer: Place }
@@ -83,8 +88,10 @@ export interface Calls {
   receipt: { argument: { body: ReceiptBody; statement: Statement }; answer: Settled }
   begin: { argument: Begun; answer: Beginning }
   leftOver: { argument: { time: Draft['time'] }; answer: LeftOver }
+  sealTo: { argument: { serverBox: Bytes }; answer: undefined }
+  resize: { argument: Room; answer: undefined }
   stats: { argument: undefined; answer: OutboxStats }
-  verify: { argument: undefined; answer: VerifyReport }
+  verify: { argument: { receiptKeys: Bytes[] } | undefined; answer: VerifyReport }
   stop: { argument: undefined; answer: undefined }
 }
 

@@ -72,7 +72,8 @@ export function settlerOf(outbox: Outbox, settings: CustodySettings, journal: Jo
   const settleAnswer = (answer: Answer, time: number, proof: () => number, settled: Settled): boolean => {
     const epoch = ours(answer.epoch)
     if (epoch === undefined) return false
-    const known = isOurHead(epoch, answer)
+    // Whoever holds nothing of an epoch need not know its key, which head(0) is made of: seq 0 asks for all of it
+    const known = answer.seq === 0 || isOurHead(epoch, answer)
     // The head of a forgotten place is known no more: it can confirm nothing, but asks for what is above
     if (!known && !losses.isForgotten(epoch, answer.seq)) return false
     if (known && answer.seq > 0) {

@@ -1,4 +1,5 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import type { Bytes } from '../base/bytes.ts'
 import { codeOf, Fault, isFault } from '../base/fault.ts'
 import type { Chain } from '../outbox/epochs.ts'
 import { type Outbox, openOutbox } from '../outbox/outbox.ts'
@@ -126,8 +127,8 @@ function serve(port: MessagePort, settings: CustodySettings): void {
     }
   }
 
-  const verify = (call: number): void => {
-    const steps = holder.verify()
+  const verify = (call: number, receiptKeys: Bytes[] | undefined): void => {
+    const steps = holder.verify(receiptKeys)
     verifying.add(call)
     chores.add(() => {
       const { done, value } = steps.next()
@@ -157,7 +158,7 @@ function serve(port: MessagePort, settings: CustodySettings): void {
     const at = batch.findIndex(({ name }) => name === 'stop')
     const asked: Prompt[] = []
     for (const request of at < 0 ? batch : batch.slice(0, at)) {
-      if (request.name === 'verify') verify(request.call)
+      if (request.name === 'verify') verify(request.call, request.argument?.receiptKeys)
       else if (request.name !== 'stop') asked.push(request)
     }
     try {

@@ -1,9 +1,11 @@
 import { Worker } from 'node:worker_threads'
+import type { Bytes } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import type { Salvaged } from '../outbox/salvage.ts'
 import type { VerifyReport } from '../outbox/verify.ts'
 import type { Custodian } from '../uplink/custodian.ts'
 import type { Draft } from '../wire/chained.ts'
+import type { VerifyKey } from '../wire/keys.ts'
 import {
   type Beginning,
   type Begun,
@@ -17,9 +19,10 @@ import {
   type Place,
   type Reply,
   type Request,
+  type Room,
 } from './custody-messages.ts'
 
-export type { Beginning, CustodySettings, LeftOver, OutboxStats, Place } from './custody-messages.ts'
+export type { Beginning, CustodySettings, LeftOver, OutboxStats, Place, Room } from './custody-messages.ts'
 
 /**
  * Keeps what the gateway says until the server has it. The database and the signing key live in a worker
@@ -32,12 +35,17 @@ export interface Custody extends Custodian {
   begin(begun: Begun): Promise<Beginning>
   /** Once after the start: answers commands that the start before left without a result. */
   leftOver(time: Draft['time']): Promise<LeftOver>
+  /** The server has another box key, 32 bytes: what is said from now on is sealed to it (WIRE 9.10). */
+  sealTo(serverBox: Bytes): Promise<void>
+  /** There is more room or less than at the start. */
+  resize(room: Room): Promise<void>
   stats(): Promise<OutboxStats>
   /**
    * Walks the whole chain on disk and names every row that is not as it was written, while everything else is
-   * served. A fault `interrupted` if custody is stopped meanwhile.
+   * served. With `receiptKeys` what was forgotten must be proven by a receipt under one of them. A fault `interrupted`
+   * if custody is stopped meanwhile.
    */
-  verify(): Promise<VerifyReport>
+  verify(receiptKeys?: readonly Pick<VerifyKey, 'publicKey'>[]): Promise<VerifyReport>
   /** Finishes what was asked, closes the database and ends the worker. */
   stop(): Promise<void>
   /** Settles when the worker has ended: undefined after `stop`, else the fault that ended it. */
@@ -109,8 +117,10 @@ export async function openCustody(settings: CustodySettings): Promise<Custody> {
     receipt: (body, statement) => ask('receipt', { body, statement }),
     begin: begun => ask('begin', begun),
     leftOver: time => ask('leftOver', { time }),
+    sealTo: serverBox => ask('sealTo', { serverBox }),
+    resize: room => ask('resize', room),
     stats: () => ask('stats', undefined),
-    verify: () => ask('verify', undefined),
+    verify: keys => ask('verify', keys && { receiptKeys: keys.map(one => one.publicKey) }),
     stop: async () => {
       if (!stopping) {
         const stopped = ask('stop', undefined)

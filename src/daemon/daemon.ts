@@ -4,7 +4,9 @@ import { makePrivateFolder } from '../base/files.ts'
 import { makeLog } from '../base/log.ts'
 import { notify } from '../base/notify.ts'
 import { serve } from '../control/serve.ts'
+import { sweepFormer } from '../identity/former.ts'
 import { adoptSecret } from '../identity/keys.ts'
+import { finishMove } from '../identity/move.ts'
 import { socketPlaces } from '../identity/places.ts'
 import { beginWipe, finishWipe } from '../identity/wipe.ts'
 import { after } from '../transport/port.ts'
@@ -36,6 +38,9 @@ const signalled = (): Promise<string> =>
 export async function runDaemon(options: RunOptions): Promise<void> {
   // a wipe that the power cut short; before anything is read of what it destroys
   finishWipe(options.state)
+  // likewise a move; before anything is opened of what it puts elsewhere
+  finishMove(options.state)
+  sweepFormer(options.state)
   const { config, drivers, devices, identity } = await prepare(options)
   makePrivateFolder(options.state)
   const log = makeLog(config.logLevel)
@@ -49,13 +54,17 @@ export async function runDaemon(options: RunOptions): Promise<void> {
   })
   const moments = await watchMoments(clock, boot, moment => {
     const { mono, wall } = moment
-    if (gateway.link() !== undefined) {
-      gateway.event({ event: 'clock-anchored', detail: { boot, mono, wall } }).catch((why: unknown) => {
-        // a custody that ended has told it by itself; an outbox that is full is no reason to end
-        if (isFault(why)) log.error({ code: why.code }, 'event not taken')
-        else fail(why)
-      })
+    const anchor = async (): Promise<void> => {
+      // told once only: not lost because the link is being opened anew just now
+      await gateway.steady()
+      if (gateway.link() === undefined) return
+      await gateway.event({ event: 'clock-anchored', detail: { boot, mono, wall } })
     }
+    anchor().catch((why: unknown) => {
+      // a custody that ended has told it by itself; an outbox that is full is no reason to end
+      if (isFault(why)) log.error({ code: why.code }, 'event not taken')
+      else fail(why)
+    })
   })
   let leave: (wipe: boolean) => void = () => {}
   const ordered = new Promise<string>(resolve => {
@@ -69,6 +78,8 @@ export async function runDaemon(options: RunOptions): Promise<void> {
     state: options.state,
     software: options.software,
     config,
+    configFile: options.config,
+    relevel: log.relevel,
     clock,
     after,
     boot,

@@ -25,6 +25,8 @@ export interface Came {
   mono: number
   char?: string
   security?: LinkSecurity
+  /** Serial number of the adapter, where the port is named by it. */
+  serial?: string
   /** How far the device's clock was ahead of ours when its session began. */
   clockOffMs?: number
 }
@@ -92,6 +94,7 @@ export function listen({ setup, port, clock, after, said, lost, broken }: Device
   let lastFault: DeviceStatus['lastFault']
   let facts: DeviceFacts = {}
   let security: LinkSecurity | undefined
+  let adapter: string | undefined
 
   const fault = (code: string, message: string): void => {
     faults++
@@ -114,6 +117,7 @@ export function listen({ setup, port, clock, after, said, lost, broken }: Device
     mono,
     ...(char !== undefined && { char }),
     ...(security !== undefined && { security }),
+    ...(adapter !== undefined && { serial: adapter }),
     ...(facts.clockOffMs !== undefined && { clockOffMs: facts.clockOffMs }),
   })
 
@@ -168,9 +172,10 @@ export function listen({ setup, port, clock, after, said, lost, broken }: Device
       if (overBle) safely(bytes, mono, char)
       else take(session.hear(bytes, mono), mono)
     },
-    back(protection) {
+    back(protection, serial) {
       gone = undefined
       security = protection
+      adapter = serial
       // what a session does not tell again is still known, but for the clock: it was set meanwhile
       const { clockOffMs: _, ...others } = facts
       facts = others

@@ -4,19 +4,25 @@ import { Fault, type FaultCode } from '../base/fault.ts'
 import type { Log } from '../base/log.ts'
 import type { Drivers } from '../driver/load.ts'
 import type { Config } from '../identity/config.ts'
+import { readDevices } from '../identity/devices.ts'
 import type { Identity } from '../identity/identity.ts'
-import { places } from '../identity/places.ts'
-import { readBook } from '../identity/registry-book.ts'
-import { takeUpdate } from '../identity/update.ts'
 import { bluezRadio } from '../transport/bluez-radio.ts'
 import type { After } from '../transport/port.ts'
 import type { Radio } from '../transport/radio.ts'
 import type { Draft } from '../wire/chained.ts'
-import { actsOf, usualDrain } from './commands-acts.ts'
+import { portTag } from '../wire/porttag.ts'
+import { makeCaptures } from './captures.ts'
+import { actsOf } from './commands-acts.ts'
+import { usualDrain } from './commands-wipe.ts'
 import type { Place } from './custody.ts'
-import { type Link, openLink } from './link.ts'
+import type { Link } from './link.ts'
+import { type Former, makeLinks } from './links.ts'
 import type { Moments } from './moment.ts'
+import { cardCheck } from './prepare.ts'
+import { proposalOf } from './proposal.ts'
 import { ration } from './ration.ts'
+import { proposeKeys } from './rotation.ts'
+import { liveSettings } from './settings.ts'
 import type { StationEvent } from './station.ts'
 import { openStations, type Stations } from './stations.ts'
 import { type TakenStream, takenStream } from './taken.ts'
@@ -28,6 +34,10 @@ export interface GatewayParts {
   state: string
   software: string
   config: Config
+  /** The configuration file that was named; undefined is the usual one. */
+  configFile?: string | undefined
+  /** Changes how much the log tells. */
+  relevel?: (level: Config['logLevel']) => void
   clock: Clock
   boot: string
   log: Log
@@ -52,8 +62,16 @@ export interface Gateway {
   identity(): Identity
   identify(identity: Identity): void
   link(): Link | undefined
+  /** Former routes that drain beside it (WIRE 9.11). */
+  formers(): Former[]
   /** Opens custody and uplink, if there is a route and they are not open yet. */
   connect(): Promise<void>
+  /** Closes them and opens them under what is on disk now; what is measured meanwhile waits. */
+  reopen(): Promise<void>
+  /** The box is being wiped: nothing is taken or changed any more. */
+  isShut(): boolean
+  /** Resolves when they are not being opened anew just now, at the latest after ten seconds. */
+  steady(): Promise<void>
   event(members: EventMembers): Promise<Place>
   /** Readings that were not taken, and why the last one was not. */
   refused(): number
@@ -89,16 +107,13 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
   const taken = takenStream()
   const often = ration(clock, linesPerMinute)
   let identity = first
-  let link: Link | undefined
   let isShut = false
   let refused = 0
   let whyRefused: FaultCode = 'identity.unprovisioned'
 
   const take = (draft: Draft): Promise<Place> => {
-    const why = isShut ? 'this box is being wiped' : 'not provisioned'
-    return link === undefined || isShut
-      ? Promise.reject(new Fault('identity.unprovisioned', `${why}: readings are not taken`))
-      : link.take(draft)
+    const why = 'this box is being wiped: readings are not taken'
+    return isShut ? Promise.reject(new Fault('identity.unprovisioned', why)) : links.take(draft)
   }
 
   /** Logs what a device did, unless it does it too often. */
@@ -136,6 +151,11 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
   const wall = wallOf(config.timezone)
   const { stationWindowMs: windowMs, stationClaimMs: claimMs, stationEndCode: endCode } = config
   const rules = { windowMs, claimMs, endCode }
+  const settings = liveSettings({ state: parts.state, config: parts.configFile }, changed => {
+    rules.windowMs = changed.stationWindowMs
+    rules.claimMs = changed.stationClaimMs
+    parts.relevel?.(changed.logLevel)
+  })
   const { drivers } = parts
   const stations = openStations({
     drivers,
@@ -148,8 +168,10 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
     take,
     tell,
     broken,
+    portTag: bound => (identity.phase === 'fresh' ? undefined : portTag(identity.gateway, bound)),
   })
 
+  const captures = makeCaptures({ clock, after, log, drivers, stations })
   const startedMono = clock.mono()
   const gate = {
     shut: () => {
@@ -160,6 +182,39 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
     },
   }
 
+  const identify = (next: Identity): void => {
+    identity = next
+  }
+
+  const event: Gateway['event'] = members => take({ type: 'event', time: moments.at(), members })
+
+  const { state, software, boot } = parts
+  const links = makeLinks({
+    ...{ state, config, clock, moments, after, software, boot, identify, broken },
+    log: log.child({ part: 'uplink' }),
+    driversHash: driversHash(drivers),
+    identity: () => identity,
+    isShut: () => isShut,
+    async proposals() {
+      if (identity.phase === 'fresh') return []
+      const { gateway: name } = identity
+      const devices = readDevices(state, cardCheck(drivers))
+      return Promise.all(devices.map(device => proposalOf(device, name, ways)))
+    },
+    acts: ({ receipted, stats }) =>
+      actsOf({
+        ...{ clock, moments, after, log, stations, startedMono, receipted, gate },
+        software: parts.software,
+        stats,
+        leave: parts.leave ?? (() => broken(new Fault('interrupted', 'ended at the word of the server'))),
+        drainMs: usualDrain,
+        settings,
+        captures,
+        takePart: detail => event({ event: 'capture-part', detail }),
+        rotate: () => proposeKeys({ identity: () => identity, identify, event, parts }),
+      }),
+  })
+
   return {
     parts,
     startedMono,
@@ -167,48 +222,21 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
     ways,
     taken,
     identity: () => identity,
-    identify(next) {
-      identity = next
-    },
-    link: () => link,
-    async connect() {
-      if (link !== undefined || identity.phase === 'fresh' || identity.route === undefined) return
-      const routed = { ...identity, route: identity.route }
-      link = await openLink({
-        identity: routed,
-        book: readBook(parts.state, routed),
-        update: statements => {
-          const updated = takeUpdate(parts.state, statements)
-          if (updated.taken.length > 0) identity = updated.identity
-          return updated
-        },
-        acts: ({ custody, receipted }) =>
-          actsOf({
-            ...{ clock, moments, after, log, stations, startedMono, receipted, gate },
-            software: parts.software,
-            stats: custody.stats,
-            leave: parts.leave ?? (() => broken(new Fault('interrupted', 'ended at the word of the server'))),
-            drainMs: usualDrain,
-          }),
-        after,
-        config,
-        outboxPath: places(parts.state).outbox,
-        clock,
-        moments,
-        log: log.child({ part: 'uplink' }),
-        software: parts.software,
-        driversHash: driversHash(parts.drivers),
-        boot: parts.boot,
-        broken,
-      })
-    },
-    event: members => take({ type: 'event', time: moments.at(), members }),
+    identify,
+    link: links.now,
+    formers: links.formers,
+    reopen: links.reopen,
+    isShut: () => isShut,
+    steady: links.steady,
+    connect: links.connect,
+    event,
     refused: () => refused,
     whyRefused: () => whyRefused,
     async stop() {
+      captures.drop()
       await stations.stop()
       await ways.close()
-      await link?.stop()
+      await links.stop()
     },
   }
 }

@@ -1,26 +1,35 @@
 import type { Clock } from '../base/clock.ts'
-import { type Fault, type FaultCode, isFault } from '../base/fault.ts'
+import { type FaultCode, isFault } from '../base/fault.ts'
 import type { Log } from '../base/log.ts'
 import type { Status } from '../control/api.ts'
 import type { Config } from '../identity/config.ts'
 import type { Book, Routed } from '../identity/registry-book.ts'
-import type { Updated } from '../identity/update.ts'
+import type { Route } from '../identity/route.ts'
+import type { Handed, Updated } from '../identity/update.ts'
+import type { VerifyReport } from '../outbox/verify.ts'
 import type { After } from '../transport/port.ts'
-import { type UplinkState, uplink } from '../uplink/uplink.ts'
+import { uplink } from '../uplink/uplink.ts'
 import type { Draft } from '../wire/chained.ts'
 import type { UpdateBody, Versions } from '../wire/session.ts'
 import { type Acts, openCommands } from './commands.ts'
-import { type Custody, openCustody, type Place } from './custody.ts'
+import { type Custody, openCustody, type Place, type Room } from './custody.ts'
+import { watchEntry } from './entry-end.ts'
+import { makeStanding, type Standing } from './link-standing.ts'
+import { wayOf } from './link-way.ts'
 import type { Moments } from './moment.ts'
-import { ration } from './ration.ts'
-import { type Unpinned, unpinnedReports } from './unpinned.ts'
+import { unpinnedReports } from './unpinned.ts'
+import { makeWishes, type Wishes } from './wishes.ts'
 
 /** What the link is made of; the identity is one that has a route. */
 export interface LinkParts {
   identity: Routed
   book: Book
-  /** Keeps what is newer of the statements that the server hands over. */
-  update(statements: UpdateBody['statements']): Pick<Updated, 'identity' | 'book' | 'taken'>
+  /** Keeps what is newer of what the server hands over. */
+  update(handed: Handed): Pick<Updated, 'identity' | 'book' | 'taken' | 'change'>
+  /** The newer certificate of the route did: the route with it as its own. */
+  proven(route: Route, certificate: string): Route
+  /** Keys or server have changed: this link is to be closed, and another opened. */
+  reopen(): void
   /** What commands do, with this link once it is open. */
   acts(link: Pick<Link, 'custody' | 'receipted'>): Acts
   after: After
@@ -38,23 +47,25 @@ export interface LinkParts {
 }
 
 /** Custody and uplink of one route: what a provisioned box has and a fresh one lacks. */
-export interface Link {
+export interface Link extends Omit<Standing, 'events' | 'status' | 'disbelieved' | 'disagreed'> {
   custody: Custody
+  /** Walks the whole outbox; what was forgotten must be proven under the keys of this server, the former included. */
+  verify(): Promise<VerifyReport>
+  /** The outbox may use so many bytes from now on. */
+  resize(quotaBytes: number): Promise<void>
   /** Resolves when the statement is on disk; it is sent by itself. */
   take(draft: Draft): Promise<Place>
-  /** Resolves when the server's receipt covers the place. */
-  receipted(place: Pick<Place, 'epoch' | 'seq'> & Partial<Place>, within: AbortSignal): Promise<void>
-  /** Resolves when the server has answered HELLO on the present connection. */
-  welcomed(within: AbortSignal): Promise<void>
   status(): Status['uplink']
   /** Rows that the broker took and the server has not receipted yet. */
   sent(): number
-  /** Why it is not connected, if it is not. */
-  trouble(): Fault | undefined
+  /** The server's wall time by what it last signed, and now; undefined before its first word. */
+  serverTime(): number | undefined
   /** How often something came down that was not believed, by the check that failed. */
   disbelieved(): ReadonlyMap<FaultCode, number>
   /** Commands that were not obeyed, by the check that failed. */
   commandsRefused(): ReadonlyMap<FaultCode, number>
+  /** What the server said of this gateway with its last welcome. */
+  wishes(): Wishes
   /** What is known of the registry beside the route. */
   book(): Book
   /** Epochs for which the server last named a head that this box does not have. */
@@ -65,11 +76,10 @@ export interface Link {
 // what lies above is kept for events, results and deletions, which must always fit (DESIGN 5)
 const intakeShare = 0.9
 
-/** A wait that ends when `happened` gives true, or with the reason of the signal. */
-interface Wait {
-  happened(): boolean
-  resolve(): void
-}
+const roomOf = (quotaBytes: number): Room => ({
+  quotaBytes,
+  intakeBytes: Math.floor(quotaBytes * intakeShare),
+})
 
 /** Opens the outbox and starts the way up. */
 export async function openLink(parts: LinkParts): Promise<Link> {
@@ -79,8 +89,7 @@ export async function openLink(parts: LinkParts): Promise<Link> {
   let { book } = parts
   const custody = await openCustody({
     path: parts.outboxPath,
-    quotaBytes: config.outboxQuotaBytes,
-    intakeBytes: Math.floor(config.outboxQuotaBytes * intakeShare),
+    ...roomOf(config.outboxQuotaBytes),
     graceMs: config.outboxGraceMs,
     gateway,
     seed: keys.signSeed,
@@ -89,41 +98,12 @@ export async function openLink(parts: LinkParts): Promise<Link> {
     software: parts.software,
   })
   let stopping = false
+  let isOver = false
   void custody.ended.then(why => {
     if (!stopping) parts.broken(why)
   })
-
-  let state: UplinkState = 'off'
-  let broker = ''
-  let since = clock.now()
-  let trouble: Fault | undefined
-  let lastReceipt: number | null = null
-  const confirmed = new Map<string, number>()
-  const disbelieved = new Map<FaultCode, number>()
-  const disagreed = new Set<string>()
-  // whoever holds the broker can send as much as the line carries
-  const rarely = ration(clock, 1)
-  const waits = new Set<Wait>()
-
-  const look = (): void => {
-    for (const wait of waits) {
-      if (!wait.happened()) continue
-      waits.delete(wait)
-      wait.resolve()
-    }
-  }
-
-  const until = (happened: () => boolean, within: AbortSignal): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const wait = { happened, resolve }
-      within.addEventListener('abort', () => {
-        waits.delete(wait)
-        reject(within.reason)
-      })
-      if (within.aborted) return reject(within.reason)
-      waits.add(wait)
-      look()
-    })
+  const standing = makeStanding(clock, log)
+  const { receipted, welcomed, trouble } = standing
 
   const take = async (draft: Draft): Promise<Place> => {
     const place = await custody.take(draft)
@@ -131,6 +111,8 @@ export async function openLink(parts: LinkParts): Promise<Link> {
     return place
   }
 
+  const entryEnds = watchEntry(clock, log)
+  const wishes = makeWishes(parts.software, log)
   const unpinned = unpinnedReports(clock, detail => {
     log.warn(
       { flag: 'SERVER_KEY_UNPINNED', fingerprint: detail.fingerprint },
@@ -144,13 +126,10 @@ export async function openLink(parts: LinkParts): Promise<Link> {
   })
 
   const versions = (): Versions => ({
-    binding: Math.max(route.binding.version, book.moved?.version ?? 0),
+    binding: route.binding.version,
     serverEntry: route.entry.version,
     ...book.versions,
   })
-
-  const receipted: Link['receipted'] = ({ epoch, seq }, within) =>
-    until(() => (confirmed.get(epoch) ?? 0) >= seq, within)
 
   const commands = openCommands({
     custody,
@@ -161,6 +140,7 @@ export async function openLink(parts: LinkParts): Promise<Link> {
       box: keys.box,
       commandKey: route.commandKey,
       entryUntil: route.entry.until,
+      outdated: wishes.now().outdated,
       book,
     }),
     acts: parts.acts({ custody, receipted }),
@@ -172,20 +152,47 @@ export async function openLink(parts: LinkParts): Promise<Link> {
   })
 
   /** The registry says something newer: what a connection is made of counts from the next one on. */
-  const updated = ({ statements }: UpdateBody): void => {
+  const update = async ({ statements, certificate }: UpdateBody): Promise<void> => {
+    const { epochs } = await custody.stats()
+    // what the link is closed for may have come down twice
+    if (stopping || isOver) return
+    const { identity: after, ...news } = parts.update({ statements, certificate, epochs: epochs.length })
+    if (news.taken.length === 0) return
+    log.info({ type: news.taken.join(' '), change: news.change }, 'registry')
+    if (news.change === 'keys' || news.change === 'server') {
+      isOver = true
+      return parts.reopen()
+    }
+    const { serverBox } = after.route
+    if (after.route.entry.version > route.entry.version) await custody.sealTo(serverBox.publicKey)
+    route = after.route
+    book = news.book
+    if (news.change !== undefined) way.renew()
+  }
+
+  /** A welcome came over a connection with this certificate: a newer one is the one of the route from now on (WIRE 7.11). */
+  const proven = (certificate: string): void => {
+    if (certificate !== route.renewed?.certificate) return
     try {
-      const { identity: after, ...news } = parts.update(statements)
-      if (news.taken.length === 0) return
-      log.info({ type: news.taken.join(' ') }, 'registry')
-      const isNewEntry = after.route.entry.version > route.entry.version
-      route = after.route
-      book = news.book
-      if (isNewEntry) way.renew()
+      route = parts.proven(route, certificate)
+      log.info({ until: route.notAfter }, 'certificate renewed')
     } catch (error) {
       if (!isFault(error)) throw error
-      // the server hands it over again; until then everything goes on as it was
-      log.error({ code: error.code }, 'registry not updated')
+      // it is proven again by the next welcome
+      log.error({ code: error.code }, 'certificate not renewed')
     }
+  }
+
+  // one after the other, as they came: each is judged by what those before it brought
+  let updating: Promise<void> = Promise.resolve()
+  const updated = (body: UpdateBody): void => {
+    updating = updating
+      .then(() => update(body))
+      .catch(error => {
+        if (!isFault(error)) return parts.broken(error)
+        // the server hands it over again; until then everything goes on as it was
+        if (!stopping) log.error({ code: error.code }, 'registry not updated')
+      })
   }
 
   const way = uplink({
@@ -193,17 +200,7 @@ export async function openLink(parts: LinkParts): Promise<Link> {
     gateway,
     server: route.server,
     box: keys.box,
-    way: () => ({
-      receiptKey: route.receiptKey,
-      addresses: route.entry.brokers.map(address => ({
-        broker: address,
-        clientId: gateway,
-        ca: route.entry.ca,
-        pins: route.entry.pins,
-        certificate: route.certificate,
-        key: keys.tlsKey,
-      })),
-    }),
+    way: () => wayOf(gateway, keys, route),
     facts: () => ({
       boot: parts.boot,
       software: parts.software,
@@ -214,39 +211,15 @@ export async function openLink(parts: LinkParts): Promise<Link> {
     heartbeatMs: config.uplinkHeartbeatMs,
     window: config.uplinkWindow,
     events: {
-      state(next, address, why) {
-        if (next !== state) since = clock.now()
-        state = next
-        broker = address
-        if (next === 'welcomed') trouble = undefined
-        else if (why !== undefined) trouble = why
-        log.info({ state: next, broker: address, code: why?.code }, 'uplink')
-        look()
-      },
-      welcomed() {
+      ...standing.events,
+      welcomed({ time, status, minVersion }, { certificate }) {
         unpinned.flush()
-      },
-      settled({ upTo, forgotten, refused }, serverTime) {
-        for (const { epoch, seq } of upTo) {
-          confirmed.set(epoch, Math.max(confirmed.get(epoch) ?? 0, seq))
-          disagreed.delete(epoch)
-        }
-        for (const { epoch, seq } of refused) {
-          if (!disagreed.has(epoch))
-            log.warn({ epoch, seq }, 'the server’s answer does not agree with this box')
-          disagreed.add(epoch)
-        }
-        if (upTo.length > 0) lastReceipt = serverTime
-        if (forgotten > 0) log.info({ forgotten }, 'rows forgotten')
-        look()
+        wishes.take({ status, minVersion })
+        entryEnds(route.entry.until, time)
+        proven(certificate)
       },
       commanded: commands.take,
       updated,
-      refused(code) {
-        disbelieved.set(code, (disbelieved.get(code) ?? 0) + 1)
-        const count = rarely.take(code)
-        if (count > 0) log.warn({ code, count }, 'what came down is not believed')
-      },
       unpinned: unpinned.saw,
       broken: parts.broken,
     },
@@ -256,26 +229,19 @@ export async function openLink(parts: LinkParts): Promise<Link> {
 
   return {
     custody,
+    verify: () => custody.verify(book.receiptKeys),
+    resize: quotaBytes => custody.resize(roomOf(quotaBytes)),
     take,
     receipted,
-    welcomed: within => until(() => state === 'welcomed', within),
-    status() {
-      const shown =
-        state === 'waiting' ? (trouble?.code === 'server.unpinned' ? 'refused' : 'connecting') : state
-      const refusal: Unpinned | undefined = unpinned.now()
-      return {
-        state: shown,
-        broker: broker === '' ? null : broker,
-        since,
-        lastReceipt,
-        ...(refusal === undefined ? {} : { refusal: { flag: 'SERVER_KEY_UNPINNED' as const, ...refusal } }),
-      }
-    },
+    welcomed,
+    trouble,
+    status: () => standing.status(unpinned.now()),
     sent: way.sent,
-    trouble: () => trouble,
-    disbelieved: () => disbelieved,
-    disagreed: () => disagreed,
+    serverTime: way.serverTime,
+    disbelieved: () => standing.disbelieved,
+    disagreed: () => standing.disagreed,
     commandsRefused: commands.refused,
+    wishes: wishes.now,
     book: () => book,
     async stop() {
       stopping = true

@@ -7,6 +7,7 @@ import { kindNames } from '../reading/kinds.ts'
 import { digits } from '../reading/quantity.ts'
 import type { After } from '../transport/port.ts'
 import { recorder } from '../transport/recorder.ts'
+import { captureHeader } from './captures.ts'
 import { listen, type Tap } from './device.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -92,16 +93,7 @@ export const recording =
   ({ parts, stations }: Gateway): Handlers['record'] =>
   async ({ device, seconds }, send, end) => {
     const { after, clock, log, drivers } = parts
-    const entry = stations.states().find(one => one.id === device)
-    if (entry === undefined) throw new Fault('device.unknown', `no device ${device}`)
-    const { link } = setUp(drivers.of(entry.driver).driver, stations.optionsOf(device))
-    const header = {
-      capture: 1 as const,
-      driver: entry.driver,
-      options: stations.optionsOf(device),
-      link: 'ble' in link ? ('ble' as const) : ('serial' as const),
-      when: new Date(clock.now()).toISOString().slice(0, 10),
-    }
+    const header = captureHeader({ clock, drivers, stations }, device)
     const recording = recorder(header, text => send({ text }), clock.mono())
     const callOff = stations.tap(device, {
       chunk: (way, bytes, mono, char) => recording.note(way, bytes, mono, char),

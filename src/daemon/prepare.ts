@@ -5,6 +5,7 @@ import { setUp } from '../driver/setup.ts'
 import { type Config, readConfig } from '../identity/config.ts'
 import { type Device, type DeviceCheck, readDevices } from '../identity/devices.ts'
 import { type Identity, loadIdentity } from '../identity/identity.ts'
+import { readSettings, withSettings } from '../identity/settings.ts'
 import { fits } from './fits.ts'
 
 /** Where the daemon lives. */
@@ -33,7 +34,7 @@ export function startList({ state, config }: Site) {
     return loading
   }
   return {
-    config: (): Config => readConfig(config),
+    config: (): Config => withSettings(readConfig(config), readSettings(state)),
     folder: (): void => checkPrivateFolder(state),
     drivers,
     devices: async (): Promise<Device[]> => readDevices(state, cardCheck(await drivers())),

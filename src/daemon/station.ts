@@ -19,6 +19,8 @@ export interface Origin {
   device: string
   driver: { id: string; revision: number; hash: string }
   link: LinkFacts
+  /** The tag of what the port is bound to (WIRE 6.6), with the serial number of the adapter that is there. */
+  port(serial: string | undefined): string | undefined
   experimental: boolean
   /** Whether the device keeps its measurements and hands them over later. */
   stores: boolean
@@ -81,11 +83,15 @@ function notesOf(
 }
 
 /** The link as it was when this came. */
-const linkOf = ({ link }: Origin, { char, security }: Came): LinkFacts => ({
-  ...link,
-  ...security,
-  ...(char === undefined ? {} : { char }),
-})
+function linkOf({ link, port: tagOf }: Origin, { char, security, serial }: Came): LinkFacts {
+  const port = tagOf(serial)
+  return {
+    ...link,
+    ...security,
+    ...(char === undefined ? {} : { char }),
+    ...(port === undefined ? {} : { port }),
+  }
+}
 
 /** Starts a station that knows of no scan. */
 export function openStation(name: string, parts: StationParts): Station {

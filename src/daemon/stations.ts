@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { Fault } from '../base/fault.ts'
-import { parseAddress } from '../base/portname.ts'
+import { parseAddress, portIdentity } from '../base/portname.ts'
 import type { DeviceState } from '../control/api.ts'
 import type { Told } from '../driver/driver.ts'
 import type { Drivers } from '../driver/load.ts'
@@ -28,6 +28,8 @@ export interface StationsParts {
   take(draft: Draft): Promise<Placed>
   tell(event: StationEvent): void
   broken(error: unknown): void
+  /** The tag of what a port is bound to (WIRE 6.6); undefined before the box has its name. */
+  portTag(identity: string | undefined): string | undefined
 }
 
 /** All devices of this box, and the stations they belong to. */
@@ -98,11 +100,12 @@ export function openStations(parts: StationsParts): Stations {
     const { id, hash, driver } = parts.drivers.of(entry.driver)
     const setup = setUp(driver, entry.options, `options of ${entry.id}`, 'config.invalid')
     const station = stationOf(entry.station)
-    const { kind } = parseAddress(entry.port)
+    const address = parseAddress(entry.port)
     const origin = {
       device: entry.id,
       driver: { id, revision: driver.revision, hash },
-      link: { kind, check: setup.check.name },
+      link: { kind: address.kind, check: setup.check.name },
+      port: (serial: string | undefined) => parts.portTag(portIdentity(address, serial)),
       experimental: driver.experimental === true,
       stores: 'ble' in setup.link && setup.link.ble.stores,
     }

@@ -1,14 +1,28 @@
 import type { CallAnswer, Status } from '../control/api.ts'
 import type { OutboxStats } from './custody.ts'
+import { type Drain, drainsOf } from './draining-sums.ts'
+import { entryNotice } from './entry-end.ts'
 import type { Gateway } from './gateway.ts'
-
-/** How long before the end of the server entry's validity people are told (DESIGN 6). */
-const warnBeforeMs = 30 * 86_400_000
+import { certificateNotices, keysShown } from './rotation.ts'
+import { wishNotices } from './wishes.ts'
 
 /** Percent. A&D tell 100, 66, 40 and 33 only, and 33 is empty soon. */
 const lowBattery = 33
 
-const empty = { queued: 0, sent: 0, receipted: 0, forgotten: 0, bytes: 0, quota: 0, oldest: null }
+const noIntake = { used: 0, quota: 0, percent: 0, refusingSince: null }
+const empty = {
+  queued: 0,
+  sent: 0,
+  receipted: 0,
+  forgotten: 0,
+  bytes: 0,
+  quota: 0,
+  oldest: null,
+  intake: noIntake,
+}
+
+/** Percent of the intake quota from which people are told, as the server is (WIRE 6.4). */
+const nearPercent = 80
 const noUplink: Status['uplink'] = { state: 'off', broker: null, since: null, lastReceipt: null }
 
 /** The outbox in the numbers that people look at. */
@@ -20,6 +34,7 @@ export const sumsOf = (stats: OutboxStats, sent: number): Status['outbox'] => ({
   bytes: stats.usedBytes,
   quota: stats.quotaBytes,
   oldest: stats.oldest,
+  intake: { ...stats.intake, percent: Math.floor((stats.intake.used * 100) / stats.intake.quota) },
 })
 
 /** What needs a person's attention, the gravest first. */
@@ -30,6 +45,10 @@ function noticesOf(gateway: Gateway, status: Omit<Status, 'notices'>): string[] 
     notices.push(
       'SERVER_KEY_UNPINNED: somebody answers in the place of the server; nothing is sent until the true one is back',
     )
+  }
+  if (outbox.intake.refusingSince !== null) {
+    const since = new Date(outbox.intake.refusingSince).toISOString().slice(0, 16)
+    notices.push(`readings are refused since ${since}Z: the outbox is full; open the way to the server`)
   }
   if (gateway.refused() > 0)
     notices.push(`${gateway.refused()} readings were refused: ${gateway.whyRefused()}`)
@@ -46,14 +65,20 @@ function noticesOf(gateway: Gateway, status: Omit<Status, 'notices'>): string[] 
   const unobeyed = [...(link?.commandsRefused() ?? [])].map(([code, count]) => `${code} ${count}×`)
   if (unobeyed.length > 0)
     notices.push(`COMMAND_REFUSED: commands that were not obeyed: ${unobeyed.join(', ')}`)
+  if (link !== undefined) notices.push(...wishNotices(link.wishes(), status.version))
   const book = link?.book()
   if (book?.own !== undefined) notices.push('the registry has revoked this gateway: tell the operator')
   if (book?.moved !== undefined) {
     notices.push(
-      `the registry binds this gateway to server ${book.moved.server}; it goes on with its own: ask the operator`,
+      `the registry binds this gateway to server ${book.moved.server}, whose entry or certificate did not come yet; it goes on with its own`,
     )
   }
   if (book?.refused !== undefined) notices.push(book.refused.message)
+  for (const { server, queued, fault } of status.former) {
+    const rows = queued === null ? 'rows' : `${queued} rows`
+    const why = fault === null ? '' : `: ${fault.message}`
+    if (queued !== 0) notices.push(`${rows} still wait for the former server ${server}${why}`)
+  }
   const [epoch, ...others] = link?.disagreed() ?? []
   if (epoch !== undefined) {
     const more = others.length === 0 ? '' : `, nor for ${others.length} more`
@@ -61,11 +86,12 @@ function noticesOf(gateway: Gateway, status: Omit<Status, 'notices'>): string[] 
       `the server’s answer for epoch ${epoch} does not agree with this box${more}; nothing is deleted for it: tell the operator`,
     )
   }
-  if (outbox.quota > 0 && outbox.bytes > outbox.quota * 0.8)
-    notices.push('the outbox is more than four fifths full')
-  if (routeValidUntil !== null && routeValidUntil - clock.wall < warnBeforeMs) {
-    notices.push('the server entry ends within 30 days: ask the operator for a new bundle')
+  if (outbox.intake.percent >= nearPercent) {
+    notices.push(`the outbox is ${outbox.intake.percent} % full: from 100 % on readings are refused`)
   }
+  const ending = routeValidUntil === null ? undefined : entryNotice(routeValidUntil, link?.serverTime())
+  if (ending !== undefined) notices.push(ending)
+  notices.push(...certificateNotices(status, link?.serverTime()))
   const why = gateway.ways.bluetooth()?.fault
   if (why !== undefined && status.devices.some(one => one.port.startsWith('ble:'))) {
     notices.push(`Bluetooth: ${why.message}${why.hint === undefined ? '' : ` (${why.hint})`}`)
@@ -84,10 +110,12 @@ function noticesOf(gateway: Gateway, status: Omit<Status, 'notices'>): string[] 
 /** Everything that `vitalgate status` shows. */
 export async function statusOf(gateway: Gateway): Promise<Status> {
   const { parts, stations } = gateway
+  await gateway.steady()
   const identity = gateway.identity()
   const link = gateway.link()
   const route = identity.phase === 'fresh' ? undefined : identity.route
   const sums = await link?.custody.stats()
+  const drains = await drainsOf(gateway.formers())
   const { source, uncertainty, wall } = parts.moments.at()
   const status: Omit<Status, 'notices'> = {
     version: parts.software,
@@ -99,21 +127,31 @@ export async function statusOf(gateway: Gateway): Promise<Status> {
     devices: stations.states(),
     outbox: sums === undefined ? empty : sumsOf(sums, link?.sent() ?? 0),
     uplink: link?.status() ?? noUplink,
+    former: drains.map(one => one.shown),
     clock: { source, uncertainty, wall },
-    certificate: route === undefined ? null : { notAfter: route.notAfter },
+    certificate:
+      route === undefined ? null : { notAfter: route.notAfter, next: route.renewed?.notAfter ?? null },
+    keys: identity.phase === 'fresh' ? null : keysShown(identity),
     routeValidUntil: route?.entry.until ?? null,
   }
   return { ...status, notices: noticesOf(gateway, status) }
 }
 
 /** What `vitalgate outbox stats` shows. */
-export const outboxOf = (stats: OutboxStats, sent: number): CallAnswer<'outbox'> => ({
+export const outboxOf = (
+  stats: OutboxStats,
+  sent: number,
+  drains: readonly Drain[],
+): CallAnswer<'outbox'> => ({
   ...sumsOf(stats, sent),
-  epochs: stats.epochs.map(({ epoch, server, seq, queued, receipted }) => ({
-    epoch,
-    server,
-    seq,
-    queued,
-    receipted,
-  })),
+  former: drains.map(one => one.shown),
+  epochs: [stats, ...drains.flatMap(one => one.stats ?? [])]
+    .flatMap(one => one.epochs)
+    .map(({ epoch, server, seq, queued, receipted }) => ({
+      epoch,
+      server,
+      seq,
+      queued,
+      receipted,
+    })),
 })

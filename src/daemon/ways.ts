@@ -4,7 +4,7 @@ import { parseAddress } from '../base/portname.ts'
 import type { Link } from '../driver/driver.ts'
 import { blePort } from '../transport/ble.ts'
 import type { After, Port } from '../transport/port.ts'
-import type { Radio, RadioFacts } from '../transport/radio.ts'
+import type { Advert, Radio, RadioFacts } from '../transport/radio.ts'
 import { serialPort } from '../transport/serial.ts'
 import { tcpPort } from '../transport/tcp.ts'
 import { fits } from './fits.ts'
@@ -26,15 +26,46 @@ export interface Ways {
   radio(): Radio
   /** How Bluetooth stands; undefined while nobody needed it. */
   bluetooth(): RadioFacts | undefined
+  /** Whether a BLE device is bonded, as far as it was heard or paired since the start. */
+  bonded(address: string): boolean | undefined
   close(): Promise<void>
+}
+
+/** Most devices of which the bond is remembered: a street is full of them. */
+const bondLimit = 500
+
+/** The same radio, with what it tells of bonds noted. */
+function noting(radio: Radio, bonds: Map<string, boolean>): Radio {
+  const note = (address: string, bonded: boolean): void => {
+    bonds.delete(address)
+    bonds.set(address, bonded)
+    if (bonds.size > bondLimit) bonds.delete(bonds.keys().next().value!)
+  }
+  return {
+    ...radio,
+    watch: seen =>
+      radio.watch((advert: Advert) => {
+        note(advert.address, advert.paired)
+        seen(advert)
+      }),
+    async pair(address, words, signal) {
+      await radio.pair(address, words, signal)
+      note(address, true)
+    },
+    async forget(address) {
+      await radio.forget(address)
+      note(address, false)
+    },
+  }
 }
 
 /** Starts without any port; the Bluetooth adapter is left alone until a device or a person needs it. */
 export function openWays({ clock, after, timezone, makeRadio }: WaysParts): Ways {
   let radio: Radio | undefined
+  const bonds = new Map<string, boolean>()
   const theRadio = (): Radio => {
     if (radio === undefined) {
-      radio = makeRadio()
+      radio = noting(makeRadio(), bonds)
       radio.open()
     }
     return radio
@@ -42,6 +73,7 @@ export function openWays({ clock, after, timezone, makeRadio }: WaysParts): Ways
   return {
     radio: theRadio,
     bluetooth: () => radio?.facts(),
+    bonded: address => bonds.get(address),
     port(name, link) {
       const address = parseAddress(name)
       fits(address, link, `port ${name}`)

@@ -4,6 +4,7 @@ import { checked } from '../base/check.ts'
 import { durationMs } from '../base/clock.ts'
 import { Fault, isFault } from '../base/fault.ts'
 import { isThere, readTextFile } from '../base/files.ts'
+import type { SettingName } from '../wire/verbs.ts'
 import { defaultConfig, socketPathLimit } from './places.ts'
 
 /** How this box behaves. It never says which server: that is the route's alone (WIRE 9.5). */
@@ -65,17 +66,25 @@ const size = z.string({ error: 'must be a size in quotes, such as "512MiB"' }).t
   return z.NEVER
 })
 
+/** The settings that may be changed from afar, each as it is written; defaults apart. */
+export const settingForms = {
+  'log.level': z.enum(levels),
+  'station.window': duration('10s', '60m'),
+  'station.claim': duration('1s', '10m', true),
+  'uplink.heartbeat': duration('1s', '1h'),
+} as const satisfies Record<SettingName, z.ZodType>
+
 const schema = z.strictObject({
   timezone: z
     .string()
     .max(64)
     .refine(isZone, 'must be a time zone such as "Europe/Berlin"')
     .default(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
-  log: z.strictObject({ level: z.enum(levels).default('info') }).prefault({}),
+  log: z.strictObject({ level: settingForms['log.level'].default('info') }).prefault({}),
   station: z
     .strictObject({
-      window: duration('10s', '60m').default(180_000),
-      claim: duration('1s', '10m', true).default(60_000),
+      window: settingForms['station.window'].default(180_000),
+      claim: settingForms['station.claim'].default(60_000),
       end: z
         .string()
         .regex(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 printable characters without blanks')
@@ -90,7 +99,7 @@ const schema = z.strictObject({
     .prefault({}),
   uplink: z
     .strictObject({
-      heartbeat: duration('1s', '1h').default(300_000),
+      heartbeat: settingForms['uplink.heartbeat'].default(300_000),
       window: z.int().min(1).max(1024).default(128),
     })
     .prefault({}),

@@ -1,15 +1,18 @@
 import { z } from 'zod'
-import { checked } from '../base/check.ts'
 import { Fault, type FaultCode, isFault } from '../base/fault.ts'
-import { isThere, readTextFile, writeFileAtomic } from '../base/files.ts'
+import { isThere, writeFileAtomic } from '../base/files.ts'
 import { verifyKey } from '../wire/keys.ts'
 import { id, wall } from '../wire/members.ts'
-import { type Bundle, bundleForm, publicForm, verifyRegistry } from '../wire/registry.ts'
+import { type Bundle, publicForm, verifyRegistry } from '../wire/registry.ts'
 import { type PublicStatement, statementHash, unpublish } from '../wire/statement.ts'
 import { requestWords } from '../wire/words.ts'
-import { type GatewayKeys, type Pins, readKeys, savePins } from './keys.ts'
+import { checkCertificate } from './certificate.ts'
+import { forgetFormerKeys, type GatewayKeys, type Pins, readKeys, savePins } from './keys.ts'
 import { places, type Save } from './places.ts'
-import { type Route, routeOf } from './route.ts'
+import { namesKeys, type Route, routeOf } from './route.ts'
+import { readForm, readRoute, saveRoute } from './route-file.ts'
+
+export { readRouteFile, saveRouteFile } from './route-file.ts'
 
 /** A gateway that has its keys: what it is called, and the request it is enrolled by. */
 export interface Known {
@@ -37,20 +40,6 @@ const identityForm = z.strictObject({
 })
 export type IdentityFile = z.infer<typeof identityForm>
 
-/** route.json: public, the bundle as it was accepted. */
-const routeForm = z.strictObject({ route: z.literal(1), bundle: bundleForm })
-
-function readForm<T>(schema: z.ZodType<T>, path: string, code: 'key.invalid' | 'route.refused'): T {
-  let value: unknown
-  try {
-    value = JSON.parse(readTextFile(path))
-  } catch (cause) {
-    if (cause instanceof Fault) throw cause
-    throw new Fault(code, `${path} is not JSON`, { hint: 'restore it from a backup', cause })
-  }
-  return checked(schema, value, path, code)
-}
-
 /** The public half of the identity, or undefined before there was a request. */
 export function readIdentityFile(state: string): IdentityFile | undefined {
   const path = places(state).identity
@@ -60,16 +49,6 @@ export function readIdentityFile(state: string): IdentityFile | undefined {
 /** Writes identity.json. */
 export const saveIdentityFile = (state: string, file: IdentityFile, save: Save = writeFileAtomic): void =>
   save(places(state).identity, `${JSON.stringify(file, null, 2)}\n`)
-
-/** The bundle that was accepted last, or undefined before that; unverified. */
-export function readRouteFile(state: string): Bundle | undefined {
-  const path = places(state).route
-  return isThere(path) ? readForm(routeForm, path, 'route.refused').bundle : undefined
-}
-
-/** Writes route.json. */
-export const saveRouteFile = (state: string, bundle: Bundle, save: Save = writeFileAtomic): void =>
-  save(places(state).route, `${JSON.stringify({ route: 1, bundle }, null, 2)}\n`)
 
 /** A fault if the route is older than the highest versions seen (WIRE 9.5). */
 export function checkVersions(
@@ -91,20 +70,42 @@ export function checkVersions(
   )
 }
 
-/** The route on disk, verified anew under the pinned root, and the pins raised to its versions. */
-function loadRoute(state: string, keys: GatewayKeys): { route: Route; pins: Pins } | undefined {
-  const bundle = readRouteFile(state)
-  if (bundle === undefined) return undefined
-  if (bundle.root !== keys.pins?.root) {
+/** The newer certificate that waits to prove itself, if it is one; the server hands it over again where it is not. */
+function renewalOf(certificate: string | undefined, route: Route, keys: GatewayKeys): Route['renewed'] {
+  if (certificate === undefined) return undefined
+  try {
+    return { certificate, notAfter: checkCertificate(certificate, route.entry, keys) }
+  } catch (error) {
+    if (isFault(error)) return undefined
+    throw error
+  }
+}
+
+/**
+ * The route on disk, verified anew under the pinned root, and the pins raised to its versions; `turned` where the key
+ * file went over to the keys of the next one, and the route file has not followed yet.
+ */
+function loadRoute(
+  state: string,
+  keys: GatewayKeys,
+): { route: Route; pins: Pins; turned: Bundle | undefined } | undefined {
+  const file = readRoute(state)
+  if (file === undefined) return undefined
+  const turned = file.next !== undefined && namesKeys(file.next.binding, keys) ? file.next : undefined
+  const bundle = turned ?? file.bundle
+  const { pins } = keys
+  const roots = pins === undefined ? [] : [pins.root, pins.successor, ...(pins.retired?.keys ?? [])]
+  if (pins === undefined || !roots.includes(bundle.root)) {
     throw new Fault('route.refused', 'the route on disk comes from a registry that nobody confirmed here', {
       hint: 'accept the bundle again: vitalgate provision accept BUNDLE',
     })
   }
-  const route = routeOf(bundle, keys)
-  checkVersions(route, keys.pins.versions)
-  const { version: binding } = route.binding
-  const versions = { ...keys.pins.versions, binding, serverEntry: route.entry.version }
-  return { route, pins: { ...keys.pins, versions } }
+  const found = routeOf(bundle, keys, pins)
+  const renewed = turned === undefined ? renewalOf(file.renewed, found, keys) : undefined
+  checkVersions(found, pins.versions)
+  const { version: binding } = found.binding
+  const versions = { ...pins.versions, binding, serverEntry: found.entry.version }
+  return { route: { ...found, renewed }, pins: { ...pins, versions }, turned }
 }
 
 const samePins = (a: Pins, b: Pins | undefined): boolean => JSON.stringify(a) === JSON.stringify(b)
@@ -118,18 +119,23 @@ const routeFaults: readonly FaultCode[] = ['route.refused', 'bundle.foreign', 'b
 export function loadIdentity(state: string, save: Save = writeFileAtomic): Identity {
   const file = readIdentityFile(state)
   if (file === undefined) return { phase: 'fresh' }
+  forgetFormerKeys(state)
   const keys = readKeys(state)
   if (file.gateway !== keys.gateway) {
     throw new Fault('key.invalid', `${places(state).identity} and the key file name different gateways`, {
       hint: 'both must come from the same box',
     })
   }
-  verifyRegistry('request', unpublish(file.request), verifyKey(keys.sign.publicKey))
-  const known: Known = { gateway: keys.gateway, keys, request: file.request }
+  const { request = file.request } = keys
+  verifyRegistry('request', unpublish(request), verifyKey(keys.sign.publicKey))
+  // the key file went over to new keys, and the public files follow
+  if (!isSame(request, file.request)) saveIdentityFile(state, { ...file, request }, save)
+  const known: Known = { gateway: keys.gateway, keys, request }
   try {
     const found = loadRoute(state, keys)
     if (found === undefined) return { phase: 'requested', ...known }
-    const { route, pins } = found
+    const { route, pins, turned } = found
+    if (turned !== undefined) saveRoute(state, { bundle: turned }, save)
     // a crash after the route was written, before its versions were: the acceptance is finished now
     if (!samePins(pins, keys.pins)) savePins(state, pins, save)
     const phase = file.provisioned?.server === route.server ? 'provisioned' : 'accepted'

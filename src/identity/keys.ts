@@ -6,20 +6,38 @@ import { isThere, readSecretFile, writeFileAtomic } from '../base/files.ts'
 import { lockKeyfile, unlockKeyfile } from '../base/keyfile.ts'
 import { adoptCredential, hasSecret, type OwnLock, readLock, wipeLock } from '../base/secret.ts'
 import { type BoxKey, boxKey, makePair, type SigningKey, signingKey, verifyKey } from '../wire/keys.ts'
-import { id, kid, pem, publicKey, whole } from '../wire/members.ts'
+import { hash, id, kid, pem, publicKey, whole } from '../wire/members.ts'
+import { publicForm } from '../wire/registry.ts'
+import type { PublicStatement } from '../wire/statement.ts'
 import { places, type Save } from './places.ts'
+import { finishShred, writeOver } from './shred.ts'
+
+/** The highest versions seen of one server's statements; those of bindings are the gateway's own. */
+export interface SeenServer {
+  server: string
+  serverEntry: number
+  devices?: number | undefined
+  revocations?: number | undefined
+}
 
 /** The registry roots that a person confirmed, and the highest versions seen under them (WIRE 9.5). */
 export interface Pins {
   root: string
-  /** Takes over only when a person has typed its words as well. */
+  /** Pinned only when a person typed the root's words; what it signs is believed, and makes it the root (WIRE 9.12). */
   successor: string | null
+  /**
+   * Roots whose successor took over, H(PAE) of what was held then, and the highest revocation seen then: nothing else
+   * of theirs counts.
+   */
+  retired?: { keys: string[]; believed: string[]; revocations: number } | undefined
   versions: {
     binding: number
     serverEntry: number
     devices?: number | undefined
     revocations?: number | undefined
   }
+  /** What was seen of servers that this gateway was moved away from, the latest last (WIRE 9.11). */
+  servers?: SeenServer[] | undefined
   /** Key ids of operators that the root revoked: their orders are refused, whatever lies beside the keys. */
   revoked?: string[] | undefined
 }
@@ -36,32 +54,63 @@ export interface GatewayKeys {
   /** Hex of H(SubjectPublicKeyInfo) of the TLS key (WIRE 9.1). */
   tlsHash: string
   pins: Pins | undefined
+  /** The request that these keys were enrolled by, where they followed others (WIRE 9.9). */
+  request?: PublicStatement | undefined
+  /** The keys that this gateway proposed to go on under, and the request for them. */
+  next?: { keys: GatewayKeys; request: PublicStatement } | undefined
 }
+
+/** Former roots, and statements of theirs, that a gateway remembers. */
+export const retiredLimit = { keys: 4, believed: 512 } as const
+
+/** Former servers whose versions a gateway remembers. */
+export const serverLimit = 16
 
 /** Operators whose revocation a gateway remembers. */
 export const revokedLimit = 256
 
 const seed = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
+const secrets = { sign: seed, box: seed, tls: pem }
 const sealedForm = z.strictObject({
   gateway: id,
-  sign: seed,
-  box: seed,
-  tls: pem,
+  ...secrets,
+  request: publicForm.optional(),
+  next: z.strictObject({ ...secrets, request: publicForm }).optional(),
   pins: z
     .strictObject({
       root: publicKey,
       successor: publicKey.nullable(),
+      retired: z
+        .strictObject({
+          keys: z.array(publicKey).max(retiredLimit.keys),
+          believed: z.array(hash).max(retiredLimit.believed),
+          revocations: whole,
+        })
+        .optional(),
       versions: z.strictObject({
         binding: whole,
         serverEntry: whole,
         devices: whole.optional(),
         revocations: whole.optional(),
       }),
+      servers: z
+        .array(
+          z.strictObject({
+            server: id,
+            serverEntry: whole,
+            devices: whole.optional(),
+            revocations: whole.optional(),
+          }),
+        )
+        .max(serverLimit)
+        .optional(),
       revoked: z.array(kid).max(revokedLimit).optional(),
     })
     .nullable(),
 })
 type Sealed = z.infer<typeof sealedForm>
+type Secrets = Pick<Sealed, 'gateway' | 'sign' | 'box' | 'tls'>
+type Held = Secrets & Pick<Sealed, 'pins' | 'request' | 'next'>
 
 /** Hex of H(SubjectPublicKeyInfo) of the public half of a PEM key. */
 export const keyHash = (tlsKey: string): string =>
@@ -77,17 +126,30 @@ function tlsKeyHash(tlsKey: string): string {
   throw new Fault('key.invalid', 'the TLS key is not of curve P-256')
 }
 
-function keysOf(held: Sealed): GatewayKeys {
-  const signSeed = unbase64url(held.sign)
-  if (held.pins !== null) verifyKey(unbase64url(held.pins.root))
+function keysOf({ gateway, sign, box, tls, pins, request, next }: Held): GatewayKeys {
+  const signSeed = unbase64url(sign)
+  if (pins !== null) verifyKey(unbase64url(pins.root))
   return {
-    gateway: held.gateway,
+    gateway,
     signSeed,
     sign: signingKey(signSeed),
-    box: boxKey(unbase64url(held.box)),
-    tlsKey: held.tls,
-    tlsHash: tlsKeyHash(held.tls),
-    pins: held.pins ?? undefined,
+    box: boxKey(unbase64url(box)),
+    tlsKey: tls,
+    tlsHash: tlsKeyHash(tls),
+    pins: pins ?? undefined,
+    request,
+    next: next && { keys: keysOf({ gateway, pins, ...next }), request: next.request },
+  }
+}
+
+/** New secrets from the system's random source, for a gateway of this id. */
+function makeSecrets(gateway: string): Secrets {
+  const tls = generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey
+  return {
+    gateway,
+    sign: base64url(makePair('ed25519').secret),
+    box: base64url(makePair('x25519').secret),
+    tls: String(tls.export({ format: 'pem', type: 'pkcs8' })),
   }
 }
 
@@ -103,9 +165,12 @@ function locked<T>(state: string, act: (lock: OwnLock) => T): T {
   }
 }
 
-/** Writes the key file; the secret that locks it must be there. */
+/** Writes the key file, and overwrites what it was before; the secret that locks it must be there. */
 const saveSealed = (state: string, held: Sealed, save: Save): void =>
-  locked(state, lock => save(places(state).keys, lockKeyfile(held, lock), 0o600))
+  locked(state, lock => {
+    const { keys } = places(state)
+    writeOver(keys, () => save(keys, lockKeyfile(held, lock), 0o600))
+  })
 
 function readSealed(state: string): Sealed {
   const { keys } = places(state)
@@ -139,21 +204,41 @@ export const hasKeys = (state: string): boolean => isThere(places(state).keys)
 export function makeKeys(state: string, save: Save = writeFileAtomic): GatewayKeys {
   if (hasKeys(state)) return readKeys(state)
   if (!hasSecret(secretPlace(state))) save(places(state).secret, randomBytes(32), 0o600)
-  const tls = generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey
-  saveSealed(
-    state,
-    {
-      gateway: base32(randomBytes(16)),
-      sign: base64url(makePair('ed25519').secret),
-      box: base64url(makePair('x25519').secret),
-      tls: String(tls.export({ format: 'pem', type: 'pkcs8' })),
-      pins: null,
-    },
-    save,
-  )
+  saveSealed(state, { ...makeSecrets(base32(randomBytes(16))), pins: null }, save)
   return readKeys(state)
 }
 
 /** Writes what the gateway believes in beside its keys. */
 export const savePins = (state: string, pins: Pins, save: Save = writeFileAtomic): void =>
   saveSealed(state, { ...readSealed(state), pins }, save)
+
+/**
+ * The keys that this gateway proposes to go on under, with the request that `ask` makes for them: made now unless
+ * they are there. The present keys stay as they are.
+ */
+export async function makeNextKeys(
+  state: string,
+  ask: (keys: GatewayKeys) => Promise<PublicStatement>,
+  save: Save = writeFileAtomic,
+): Promise<{ already: boolean; keys: GatewayKeys }> {
+  const held = readSealed(state)
+  if (held.next !== undefined) return { already: true, keys: keysOf(held) }
+  const secrets = makeSecrets(held.gateway)
+  const request = await ask(keysOf({ ...secrets, pins: held.pins }))
+  // whoever else asked meanwhile was first, and what is pinned may be newer
+  const now = readSealed(state)
+  if (now.next !== undefined) return { already: true, keys: keysOf(now) }
+  const { sign, box, tls } = secrets
+  saveSealed(state, { ...now, next: { sign, box, tls, request } }, save)
+  return { already: false, keys: readKeys(state) }
+}
+
+/** Makes the proposed keys the gateway's own, with what it believes in from then on; the former are overwritten. */
+export function turnKeys(state: string, pins: Pins, save: Save = writeFileAtomic): void {
+  const { gateway, next } = readSealed(state)
+  if (next === undefined) throw new Fault('key.missing', 'no new keys were proposed here')
+  saveSealed(state, { gateway, ...next, pins }, save)
+}
+
+/** After a start: overwrites the keys before the present ones, if the power went while that was done. */
+export const forgetFormerKeys = (state: string): void => finishShred(places(state).keys)

@@ -7,7 +7,7 @@ export const defaultState = '/var/lib/vitalgate'
 /** Where a gateway is configured when nobody says otherwise. */
 export const defaultConfig = '/etc/vitalgate/vitalgate.toml'
 
-/** The files of a gateway's state folder. `identity`, `route` and `registry` are public, `keys` and `secret` are not. */
+/** The files of a gateway's state folder. `identity`, `route` and `registry` are public, `keys` and `secret` are not. `former` holds a folder per former server (WIRE 9.11), made as this one is. */
 export const places = (state: string) => ({
   identity: join(state, 'identity.json'),
   keys: join(state, 'keys.sealed'),
@@ -15,8 +15,11 @@ export const places = (state: string) => ({
   route: join(state, 'route.json'),
   registry: join(state, 'registry.json'),
   devices: join(state, 'devices.toml'),
+  settings: join(state, 'settings.toml'),
   outbox: join(state, 'outbox.db'),
   wiping: join(state, 'wiping'),
+  moving: join(state, 'moving.json'),
+  former: join(state, 'former'),
 })
 
 /** How a file is written: whole or not at all. Handed in, so that a test can cut the power between two. */

@@ -1,11 +1,12 @@
-import { base64url, unbase64url } from '../base/bytes.ts'
+import { unbase64url } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
-import { Fault } from '../base/fault.ts'
+import { Fault, isFault } from '../base/fault.ts'
 import { makePrivateFolder, writeFileAtomic } from '../base/files.ts'
-import { type Bundle, signRegistry } from '../wire/registry.ts'
-import { type PublicStatement, publish } from '../wire/statement.ts'
+import type { Bundle } from '../wire/registry.ts'
+import type { PublicStatement } from '../wire/statement.ts'
 import { rootWords, sameWords } from '../wire/words.ts'
-import { makeCsr } from './csr.ts'
+import { checkCertificate } from './certificate.ts'
+import { formerStatements } from './former.ts'
 import {
   checkVersions,
   type Identity,
@@ -13,20 +14,16 @@ import {
   type Known,
   loadIdentity,
   readIdentityFile,
-  readRouteFile,
   saveIdentityFile,
-  saveRouteFile,
 } from './identity.ts'
-import { type GatewayKeys, makeKeys, type Pins, savePins } from './keys.ts'
+import { type GatewayKeys, makeKeys, makeNextKeys, type Pins, savePins, turnKeys } from './keys.ts'
 import type { Save } from './places.ts'
-import { type Route, readBundle, routeOf } from './route.ts'
-
-/** What the box says about itself in its request. */
-export interface Facts {
-  hardware: string
-  software: string
-  clock: Clock
-}
+import { keepEntry, readBookFile, statementsIn } from './registry-book.ts'
+import { type Facts, requestFor } from './request.ts'
+import { succeed } from './roots.ts'
+import { namesKeys, type Route, readBundle, routeOf } from './route.ts'
+import { readRoute, saveRoute } from './route-file.ts'
+import { keepKeys } from './turn.ts'
 
 /** A step of provisioning, and whether it had been taken before. */
 export type Step<T extends Identity = Identity> = { already: boolean; identity: T }
@@ -37,7 +34,7 @@ export type Step<T extends Identity = Identity> = { already: boolean; identity: 
  */
 export async function makeRequest(
   state: string,
-  { hardware, software, clock }: Facts,
+  facts: Facts,
   save: Save = writeFileAtomic,
 ): Promise<Step<Exclude<Identity, { phase: 'fresh' }>>> {
   const before = loadIdentity(state, save)
@@ -45,21 +42,23 @@ export async function makeRequest(
   makePrivateFolder(state)
   const keys = makeKeys(state, save)
   const { gateway } = keys
-  const csr = await makeCsr(gateway, keys.tlsKey)
-  const request = signRegistry(
-    'request',
-    {
-      gateway,
-      keys: { sign: base64url(keys.sign.publicKey), box: base64url(keys.box.publicKey) },
-      csr,
-      hardware,
-      software,
-      made: clock.now(),
-    },
-    keys.sign,
-  )
-  saveIdentityFile(state, { identity: 1, gateway, request: publish(request), provisioned: null }, save)
+  const request = await requestFor(keys, facts)
+  saveIdentityFile(state, { identity: 1, gateway, request, provisioned: null }, save)
   return { already: false, identity: known(loadIdentity(state, save)) }
+}
+
+/**
+ * Makes the keys that this box would go on under, beside its present ones, and the request for them (WIRE 9.9). Asked
+ * again it proposes the same. Nothing changes until the registry has bound them. Fault `identity.unprovisioned`.
+ */
+export async function makeNext(
+  state: string,
+  facts: Facts,
+  save: Save = writeFileAtomic,
+): Promise<Step<Exclude<Identity, { phase: 'fresh' }>>> {
+  known(loadIdentity(state, save))
+  const { already } = await makeNextKeys(state, keys => requestFor(keys, facts), save)
+  return { already, identity: known(loadIdentity(state, save)) }
 }
 
 function known(identity: Identity): Exclude<Identity, { phase: 'fresh' }> {
@@ -77,7 +76,12 @@ export const requestText = ({ request }: { request: PublicStatement }): string =
  * Believes in the bundle's root, or not: the root pinned here needs no words again; the first one, and the
  * pinned successor, need theirs typed. Any other is refused, whatever was typed.
  */
-function believe(bundle: Bundle, pins: Pins | undefined, words: string | undefined): Pins {
+function believe(
+  bundle: Bundle,
+  pins: Pins | undefined,
+  words: string | undefined,
+  held: () => PublicStatement[],
+): Pins {
   const { root, successor } = bundle
   if (words !== undefined && !sameWords(words, rootWords(unbase64url(root)))) {
     throw new Fault('words.mismatch', "the words are not those of the bundle's registry root", {
@@ -96,7 +100,21 @@ function believe(bundle: Bundle, pins: Pins | undefined, words: string | undefin
   }
   // the bundle is not signed: a successor is pinned only together with words, never by a later file alone
   if (words === undefined && pins !== undefined) return pins
-  return { ...pins, root, successor, versions: pins?.versions ?? { binding: 0, serverEntry: 0 } }
+  if (pins === undefined) return { root, successor, versions: { binding: 0, serverEntry: 0 } }
+  return { ...(root === pins.root ? pins : succeed(pins, held())), successor }
+}
+
+/** What this box holds as a registry signed it; a file that does not fit holds nothing. */
+function statementsHeld(state: string): PublicStatement[] {
+  const bundle = readRoute(state)?.bundle
+  const own = bundle === undefined ? [] : [bundle.binding, bundle.serverEntry, ...bundle.operators]
+  const route = [...own, ...formerStatements(state)]
+  try {
+    return [...route, ...statementsIn(readBookFile(state))]
+  } catch (error) {
+    if (!isFault(error, 'route.refused')) throw error
+    return route
+  }
 }
 
 /** A fault if the new route is not a later one of the same server. */
@@ -132,8 +150,9 @@ const sameBundle = (a: Bundle, b: Bundle | undefined): boolean =>
   isSame(a.serverEntry, b.serverEntry)
 
 /**
- * Checks a bundle and makes it this box's route (WIRE 10.2). Order on disk: the confirmed roots, the route,
- * the highest versions; cut short anywhere, the same call goes on. The same bundle again is already so.
+ * Checks a bundle and makes it this box's route (WIRE 10.2); `epochs` have rows on the box. Order on disk: the
+ * confirmed roots, the route, the keys if it names those that were proposed here, the highest versions; cut short
+ * anywhere, the same call goes on. The same bundle again is already so.
  * Faults: `identity.unprovisioned`, `bundle.invalid`, `bundle.foreign`, `words.mismatch`, `route.refused`.
  */
 export function acceptBundle(
@@ -141,25 +160,61 @@ export function acceptBundle(
   text: string,
   words: string | undefined,
   save: Save = writeFileAtomic,
+  epochs = 0,
 ): Step<Known & { phase: 'accepted' | 'provisioned'; route: Route }> {
   const before = known(loadIdentity(state, save))
   const { keys } = before
-  const bundle = readBundle(text)
-  checkAddressed(bundle, keys)
-  const pins = believe(bundle, keys.pins, words)
-  const route = routeOf(bundle, keys)
+  const given = readBundle(text)
+  checkAddressed(given, keys)
+  const pins = believe(given, keys.pins, words, () => statementsHeld(state))
+  const turns = keys.next !== undefined && namesKeys(given.binding, keys.next.keys)
+  const route = routeOf(given, turns ? keys.next!.keys : keys, pins)
   checkVersions(route, pins.versions)
   checkFollows(route, before.route)
-  const already = sameBundle(bundle, readRouteFile(state))
+  if (turns) checkTurn(state, epochs)
+  const bundle = turns ? given : withLater(given, route, before)
+  const file = readRoute(state)
+  const already = sameBundle(bundle, file?.bundle)
   if (!already) {
     if (JSON.stringify(pins) !== JSON.stringify(keys.pins)) savePins(state, pins, save)
-    saveRouteFile(state, bundle, save)
+    const old = before.route?.entry
+    if (file !== undefined && old?.server === route.server && old.version < route.entry.version) {
+      keepEntry(state, file.bundle.serverEntry, save)
+    }
+    saveRoute(state, turns ? { bundle, ...file, next: bundle } : { bundle, renewed: file?.renewed }, save)
+    // what turns to the keys and to the route that names them, in one writing
+    if (turns) turnKeys(state, pins, save)
   }
   const identity = loadIdentity(state, save)
   if (identity.phase !== 'accepted' && identity.phase !== 'provisioned') {
     throw new Fault('file.unreadable', 'the route was written, but is not there')
   }
   return { already, identity }
+}
+
+/** A fault if this gateway cannot go over to its new keys just now (WIRE 9.9). */
+function checkTurn(state: string, epochs: number): void {
+  const why = keepKeys(state, epochs)
+  if (why === undefined) return
+  throw new Fault('route.refused', `the new keys of this bundle have to wait: ${why}`, {
+    hint: 'accept it again when vitalgate outbox stats tells of fewer',
+  })
+}
+
+/** The bundle with the certificate of here where that one is dated longer: an old file undoes no renewal. */
+function withLater(
+  bundle: Bundle,
+  { server, entry, notAfter }: Route,
+  { keys, route }: Identity & Known,
+): Bundle {
+  if (route === undefined || route.server !== server || route.notAfter <= notAfter) return bundle
+  try {
+    checkCertificate(route.certificate, entry, keys)
+    return { ...bundle, certificate: route.certificate }
+  } catch (error) {
+    if (isFault(error)) return bundle // the new entry has done with its CA
+    throw error
+  }
 }
 
 function checkAddressed(bundle: Bundle, keys: GatewayKeys): void {

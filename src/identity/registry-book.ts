@@ -4,28 +4,24 @@ import { checked } from '../base/check.ts'
 import { Fault, isFault } from '../base/fault.ts'
 import { isThere, readTextFile, writeFileAtomic } from '../base/files.ts'
 import { type VerifyKey, verifyKey } from '../wire/keys.ts'
-import {
-  type Binding,
-  type Operator,
-  publicForm,
-  type RegistryBody,
-  type RegistryType,
-  type Revocation,
-  verifyRegistry,
-} from '../wire/registry.ts'
-import { decodeBody, type PublicStatement, statementHash, unpublish } from '../wire/statement.ts'
+import { type Binding, type Operator, publicForm, type Revocation } from '../wire/registry.ts'
+import { type PublicStatement, statementHash, unpublish } from '../wire/statement.ts'
 import type { Known } from './identity.ts'
 import { type Pins, revokedLimit } from './keys.ts'
 import { places, type Save } from './places.ts'
+import { rootsOf } from './roots.ts'
 import type { Route } from './route.ts'
 
 /** Operators that a gateway learns beside those of its bundle: each was certified by the root. */
 export const operatorLimit = 64
 
+/** Former entries of its server that a gateway keeps, the latest last: what they signed proves what was forgotten. */
+export const entryLimit = 32
+
 /**
  * registry.json: public. What the registry said since the bundle, as it was signed: operators, the revocations of
- * operators and of this gateway, the newest of all revocations, the newest device list, and a binding to another
- * server. The route's own statements are in route.json; what must not be set back is in the key file's pins.
+ * operators and of this gateway, the newest of all revocations, the newest device list, a binding to another
+ * server, and the server entries before the present one. The route's own statements are in route.json; what must not be set back is in the key file's pins.
  */
 const bookForm = z.strictObject({
   registry: z.literal(1),
@@ -34,6 +30,7 @@ const bookForm = z.strictObject({
   newest: publicForm.nullable(),
   devices: publicForm.nullable(),
   moved: publicForm.nullable(),
+  entries: z.array(publicForm).max(entryLimit).optional(),
 })
 export type BookFile = z.infer<typeof bookForm>
 
@@ -61,12 +58,14 @@ export interface Book {
   newest: string | null
   /** By key id. */
   operators: ReadonlyMap<string, KnownOperator>
-  /** Those who may have signed the next revocation: all whose own does not stand in this file. */
+  /** Operators who may have signed the next revocation: all whose own does not stand in this file. */
   revokers: VerifyKey[]
   /** The revocation of this very gateway: its server believes it no more. */
   own: Revocation | undefined
-  /** A binding to another server, which this gateway does not follow by itself. */
+  /** A later binding to another server, whose entry or certificate did not come with it (WIRE 9.11). */
   moved: Binding | undefined
+  /** Under which receipts of this server were signed: those of the present entry, and of the ones before. */
+  receiptKeys: VerifyKey[]
   /** The file lacks what was there before: no order is obeyed until the server has handed it over again. */
   behind: boolean
   /** Why the file is not believed; it then counts as empty. */
@@ -76,37 +75,24 @@ export interface Book {
 /** A gateway with a route: what a book is read for. */
 export type Routed = Known & { route: Route }
 
-/** The body of a public statement of this type under the key it names, if that is one of these. */
-export function provenBy<T extends RegistryType>(
-  type: T,
-  form: PublicStatement,
-  keys: readonly VerifyKey[],
-): RegistryBody<T> {
-  const statement = unpublish(form)
-  const { kid } = decodeBody(statement.body)
-  const key = keys.find(one => one.kid === kid)
-  if (key === undefined) throw new Fault('wire.unknown-key', `${type} names key ${String(kid)}`)
-  return verifyRegistry(type, statement, key)
-}
-
-const rootOf = (pins: Pins): VerifyKey => verifyKey(unbase64url(pins.root))
-
 /** What a file says, every statement in it verified anew. Faults `wire.…` where one does not hold. */
 export function bookOf(file: BookFile, { gateway, keys, route }: Routed, pins: Pins): Book {
-  const root = rootOf(pins)
-  const certified = file.operators.map(form => provenBy('operator', form, [root]))
+  const roots = rootsOf(pins)
+  const certified = file.operators.map(form => roots.prove('operator', form))
   const all: Operator[] = [...route.operators, ...certified]
-  const signers = [root, ...all.map(one => verifyKey(unbase64url(one.key)))]
-  const revocations = file.revocations.map(form => provenBy('revocation', form, signers))
-  const byRoot = revocations.filter(one => one.what === 'operator' && one.kid === root.kid)
+  const signers = all.map(one => verifyKey(unbase64url(one.key)))
+  const revocations = file.revocations.map(form => roots.prove('revocation', form, signers))
+  const byRoot = revocations.filter(one => one.what === 'operator' && roots.has(one.kid))
   const here = new Set(byRoot.map(one => one.key))
   const revoked = new Set([...(pins.revoked ?? []), ...here])
   const operators = all.map((one): [string, KnownOperator] => {
     const key = verifyKey(unbase64url(one.key))
     return [key.kid, { name: one.operator, key, revoked: revoked.has(key.kid) }]
   })
-  const newest = file.newest === null ? undefined : provenBy('revocation', file.newest, signers)
-  const devices = file.devices === null ? undefined : provenBy('device-list', file.devices, signers)
+  const newest = file.newest === null ? undefined : roots.prove('revocation', file.newest, signers)
+  const devices = file.devices === null ? undefined : roots.prove('device-list', file.devices, signers)
+  const moved = file.moved === null ? undefined : roots.prove('binding', file.moved)
+  const entries = (file.entries ?? []).map(form => roots.prove('server-entry', form))
   const versions = { devices: devices?.version ?? 0, revocations: newest?.number ?? 0 }
   return {
     file,
@@ -118,11 +104,13 @@ export function bookOf(file: BookFile, { gateway, keys, route }: Routed, pins: P
     // not by the pins: where the file was lost, the whole chain is taken anew from its beginning
     revokers: signers.filter(one => !here.has(one.kid)),
     own: revocations.find(one => one.id === gateway && one.key === keys.sign.kid),
-    moved: file.moved === null ? undefined : provenBy('binding', file.moved, [root]),
+    moved: moved !== undefined && moved.version > route.binding.version ? moved : undefined,
+    receiptKeys: [route.receiptKey, ...entries.map(one => verifyKey(unbase64url(one.keys.receipt)))],
   }
 }
 
-function readFile(state: string): BookFile {
+/** What registry.json holds, unverified; empty where there is none. Fault `route.refused` where it does not fit. */
+export function readBookFile(state: string): BookFile {
   const path = places(state).registry
   if (!isThere(path)) return emptyBook
   let value: unknown
@@ -140,7 +128,7 @@ export function readBook(state: string, identity: Routed): Book {
   const { pins } = identity.keys
   if (pins === undefined) throw new Fault('route.refused', 'there is a route and no pinned root')
   try {
-    return bookOf(readFile(state), identity, pins)
+    return bookOf(readBookFile(state), identity, pins)
   } catch (error) {
     // public statements that the server hands over again: no reason not to collect readings
     if (!isFault(error) || error.code === 'permission') throw error
@@ -150,6 +138,37 @@ export function readBook(state: string, identity: Routed): Book {
     })
     return { ...bookOf(emptyBook, identity, pins), refused }
   }
+}
+
+/** Everything that a file holds as it was signed. */
+export const statementsIn = ({
+  operators,
+  revocations,
+  newest,
+  devices,
+  moved,
+  entries = [],
+}: BookFile): PublicStatement[] => [
+  ...entries,
+  ...operators,
+  ...revocations,
+  ...[newest, devices, moved].filter(one => one !== null),
+]
+
+/** The file with an entry of the own server that a later one has followed. */
+export const withFormer = (file: BookFile, entry: PublicStatement): Pick<BookFile, 'entries'> => ({
+  entries: [...(file.entries ?? []), entry].slice(-entryLimit),
+})
+
+/** Keeps an entry that a later one is about to follow. A file that does not fit is begun anew. */
+export function keepEntry(state: string, entry: PublicStatement, save: Save = writeFileAtomic): void {
+  let file = emptyBook
+  try {
+    file = readBookFile(state)
+  } catch (error) {
+    if (!isFault(error, 'route.refused')) throw error
+  }
+  saveBookFile(state, { ...file, ...withFormer(file, entry) }, save)
 }
 
 /** Writes registry.json. */

@@ -1,7 +1,6 @@
-import { X509Certificate } from 'node:crypto'
 import { base64url, unbase64url } from '../base/bytes.ts'
 import { problems } from '../base/check.ts'
-import { Fault } from '../base/fault.ts'
+import { Fault, isFault } from '../base/fault.ts'
 import { type BoxPublic, boxPublic, type VerifyKey, verifyKey } from '../wire/keys.ts'
 import {
   type Binding,
@@ -10,11 +9,13 @@ import {
   type Operator,
   type RegistryBody,
   type RegistryType,
+  registryBodies,
   type ServerEntry,
-  verifyRegistry,
 } from '../wire/registry.ts'
-import { type PublicStatement, type Statement, unpublish } from '../wire/statement.ts'
-import { type GatewayKeys, keyHash } from './keys.ts'
+import { decodeBody, type PublicStatement, type Statement, unpublish } from '../wire/statement.ts'
+import { checkCertificate } from './certificate.ts'
+import type { GatewayKeys, Pins } from './keys.ts'
+import { type Roots, rootsOf } from './roots.ts'
 
 /** Which server this gateway belongs to and how it is known there: all of it verified under the root. */
 export interface Route {
@@ -27,6 +28,8 @@ export interface Route {
   /** Client certificate, PEM, and until when it is dated (WIRE 9: it ends by revocation). */
   certificate: string
   notAfter: number
+  /** A newer one for the same key, until a welcome came over a connection with it (WIRE 7.11). */
+  renewed: { certificate: string; notAfter: number } | undefined
   receiptKey: VerifyKey
   commandKey: VerifyKey
   serverBox: BoxPublic
@@ -55,10 +58,10 @@ export function readBundle(text: string): Bundle {
   throw new Fault('bundle.invalid', `bundle does not fit\n${lines.join('\n')}`, { hint: again })
 }
 
-/** A statement of the bundle under the root; any doubt is a refused route. */
-function rooted<T extends RegistryType>(type: T, form: PublicStatement, root: VerifyKey): RegistryBody<T> {
+/** A statement of the bundle under the roots; any doubt is a refused route. */
+function rooted<T extends RegistryType>(type: T, form: PublicStatement, roots: Roots): RegistryBody<T> {
   try {
-    return verifyRegistry(type, unpublish(form), root)
+    return roots.prove(type, form)
   } catch (cause) {
     if (!(cause instanceof Fault)) throw cause
     throw new Fault('route.refused', `the bundle's ${type} does not hold: ${cause.message}`, {
@@ -68,8 +71,11 @@ function rooted<T extends RegistryType>(type: T, form: PublicStatement, root: Ve
   }
 }
 
-/** Names what in the binding is not this box's own (DESIGN 7a.12). */
-function checkBinding(binding: Binding, keys: GatewayKeys): void {
+/** Those keys of a gateway that a binding names. */
+type Bound = Pick<GatewayKeys, 'gateway' | 'sign' | 'box' | 'tlsHash'>
+
+/** What of these keys a binding does not name. */
+function foreignIn(binding: Binding, keys: Bound): string[] {
   const own = {
     gateway: keys.gateway,
     'signing key': base64url(keys.sign.publicKey),
@@ -82,57 +88,43 @@ function checkBinding(binding: Binding, keys: GatewayKeys): void {
     'box key': binding.keys.box,
     'TLS key': binding.keys.tls,
   }
-  const foreign = (Object.keys(own) as (keyof typeof own)[]).filter(what => own[what] !== named[what])
+  return (Object.keys(own) as (keyof typeof own)[]).filter(what => own[what] !== named[what])
+}
+
+/** Whether a binding, yet to be verified, names exactly these keys. */
+export function namesKeys(form: PublicStatement, keys: Bound): boolean {
+  try {
+    const { success, data } = registryBodies.binding.safeParse(decodeBody(unpublish(form).body))
+    return success && foreignIn(data, keys).length === 0
+  } catch (error) {
+    if (isFault(error)) return false // no statement at all names no keys
+    throw error
+  }
+}
+
+/** Names what in the binding is not this box's own (DESIGN 7a.12). */
+function checkBinding(binding: Binding, keys: Bound): void {
+  const foreign = foreignIn(binding, keys)
   if (foreign.length === 0) return
   throw new Fault('bundle.foreign', `the binding names another ${foreign.join(', another ')}`, {
     hint: again,
   })
 }
 
-function parseCertificate(text: string, what: string): X509Certificate {
-  try {
-    return new X509Certificate(text)
-  } catch (cause) {
-    throw new Fault('bundle.invalid', `${what} is not a certificate`, { hint: again, cause })
-  }
-}
-
-/** The certificate must be for this key and id, for clients, and issued by a CA of the entry (WIRE 10.2). */
-function checkCertificate(pem: string, entry: ServerEntry, keys: GatewayKeys): number {
-  const certificate = parseCertificate(pem, 'the certificate')
-  if (keyHash(certificate.publicKey.export({ format: 'pem', type: 'spki' }).toString()) !== keys.tlsHash) {
-    throw new Fault('bundle.foreign', "the certificate is not for this box's TLS key", { hint: again })
-  }
-  const names = certificate.subject.split('\n').filter(line => line.startsWith('CN='))
-  if (names.length !== 1 || names[0] !== `CN=${keys.gateway}`) {
-    throw new Fault('bundle.foreign', 'the certificate names another gateway', { hint: again })
-  }
-  const clientAuth = '1.3.6.1.5.5.7.3.2'
-  if (certificate.keyUsage !== undefined && !certificate.keyUsage.includes(clientAuth)) {
-    throw new Fault('bundle.invalid', 'the certificate is not for clients', { hint: again })
-  }
-  const issued = entry.ca.some((text, at) => {
-    const ca = parseCertificate(text, `CA certificate ${at + 1} of the server entry`)
-    return ca.ca && certificate.checkIssued(ca) && certificate.verify(ca.publicKey)
-  })
-  if (!issued) {
-    throw new Fault('bundle.invalid', 'the certificate is not issued by a CA of the server entry', {
-      hint: again,
-    })
-  }
-  return certificate.validToDate.getTime()
-}
-
 /**
- * The route that a bundle gives this box, every part checked against `bundle.root`, which the caller must
- * believe in (WIRE 10.2). Faults: `route.refused` (a signature), `bundle.foreign` (another box's),
- * `bundle.invalid` (parts that do not fit together).
+ * The route that a bundle gives the box with these keys, every part checked under the roots that the caller believes
+ * in (WIRE 10.2). Faults: `route.refused` (a signature), `bundle.foreign` (another box's), `bundle.invalid` (parts
+ * that do not fit together).
  */
-export function routeOf(bundle: Bundle, keys: GatewayKeys): Route {
-  const root = verifyKey(unbase64url(bundle.root))
-  const binding = rooted('binding', bundle.binding, root)
-  const entry = rooted('server-entry', bundle.serverEntry, root)
-  const operators = bundle.operators.map(one => rooted('operator', one, root))
+export function routeOf(
+  bundle: Bundle,
+  keys: Bound,
+  pins: Pick<Pins, 'root' | 'successor' | 'retired'>,
+): Route {
+  const roots = rootsOf(pins)
+  const binding = rooted('binding', bundle.binding, roots)
+  const entry = rooted('server-entry', bundle.serverEntry, roots)
+  const operators = bundle.operators.map(one => rooted('operator', one, roots))
   checkBinding(binding, keys)
   if (binding.server !== entry.server) {
     throw new Fault('bundle.invalid', 'binding and server entry name different servers', { hint: again })
@@ -145,6 +137,7 @@ export function routeOf(bundle: Bundle, keys: GatewayKeys): Route {
     operators,
     certificate: bundle.certificate,
     notAfter: checkCertificate(bundle.certificate, entry, keys),
+    renewed: undefined,
     receiptKey: verifyKey(unbase64url(entry.keys.receipt)),
     commandKey: verifyKey(unbase64url(entry.keys.command)),
     serverBox: boxPublic(unbase64url(entry.keys.box)),

@@ -1,141 +1,35 @@
-import { unbase64url } from '../base/bytes.ts'
-import { Fault, isFault } from '../base/fault.ts'
+import { Fault } from '../base/fault.ts'
 import { writeFileAtomic } from '../base/files.ts'
-import { type VerifyKey, verifyKey } from '../wire/keys.ts'
-import type { Bundle } from '../wire/registry.ts'
+import type { UpdateBody } from '../wire/session.ts'
 import type { PublicStatement } from '../wire/statement.ts'
-import { type Identity, loadIdentity, readRouteFile, saveRouteFile } from './identity.ts'
-import { type Pins, revokedLimit, savePins } from './keys.ts'
+import { formerStatements } from './former.ts'
+import { loadIdentity } from './identity.ts'
+import { type Pins, savePins, turnKeys } from './keys.ts'
+import { beginMove, movingBundle } from './move.ts'
 import type { Save } from './places.ts'
-import {
-  type Book,
-  type BookFile,
-  bookOf,
-  operatorLimit,
-  provenBy,
-  type Routed,
-  readBook,
-  saveBookFile,
-} from './registry-book.ts'
-import { routeOf } from './route.ts'
+import { type Book, readBook, saveBookFile } from './registry-book.ts'
+import { readRoute, saveRoute } from './route-file.ts'
+import { keepKeys } from './turn.ts'
+import { type Known, type RoutedIdentity, takeCertificate, takeStatement } from './update-taking.ts'
 
-type RoutedIdentity = Extract<Identity, { phase: 'accepted' | 'provisioned' }>
+/**
+ * What a running gateway has to do about an update: connect anew with the newer certificate, connect anew by the newer
+ * entry, or close everything that knows the former keys, or the former server, and open it again.
+ */
+export type Change = 'certificate' | 'entry' | 'keys' | 'server'
 
 /** What became of an update. */
 export interface Updated {
   identity: RoutedIdentity
   book: Book
-  /** Types of the statements that were taken, in their order. */
+  /** Types of the statements that were taken, in their order; `certificate` at the end. */
   taken: string[]
+  /** The greatest change, which does all that the lesser ones ask for; undefined: nothing that concerns the way. */
+  change: Change | undefined
 }
 
-/** What is known while an update is taken: each statement is judged by what those before it brought. */
-interface Known {
-  identity: Routed
-  bundle: Bundle
-  book: Book
-  pins: Pins
-}
-
-/** How a statement of a type is taken; a Fault if it is passed over: not newer, not ours, or not proven. */
-type Take = (known: Known, form: PublicStatement) => Known
-
-const notNewer = (what: string, version: number): Fault =>
-  new Fault('route.refused', `${what} ${version} does not follow the one here`)
-
-const foreign = (what: string): Fault => new Fault('bundle.foreign', `the ${what} is not for this gateway`)
-
-const rootOf = ({ pins }: Known): VerifyKey => verifyKey(unbase64url(pins.root))
-
-/** Those whose word counts now. */
-const operatorsOf = ({ book }: Known): VerifyKey[] =>
-  [...book.operators.values()].filter(one => !one.revoked).map(one => one.key)
-
-function withBundle(known: Known, change: Partial<Bundle>): Known {
-  const bundle = { ...known.bundle, ...change }
-  const route = routeOf(bundle, known.identity.keys)
-  return { ...known, bundle, identity: { ...known.identity, route } }
-}
-
-/** The book with something in it changed; what is wrong with that is thrown. */
-function withFile(known: Known, change: Partial<BookFile>, pins = known.pins): Known {
-  return { ...known, pins, book: bookOf({ ...known.book.file, ...change }, known.identity, pins) }
-}
-
-const takeBinding: Take = (known, form) => {
-  const { identity, book } = known
-  const body = provenBy('binding', form, [rootOf(known)])
-  if (body.gateway !== identity.gateway) throw foreign('binding')
-  const held = Math.max(identity.route.binding.version, book.moved?.version ?? 0)
-  if (body.version <= held) throw notNewer('binding', body.version)
-  // kept and told; to follow it needs an entry and a certificate of that server
-  return body.server === identity.route.server
-    ? withBundle(known, { binding: form })
-    : withFile(known, { moved: form })
-}
-
-const takeEntry: Take = (known, form) => {
-  const { route } = known.identity
-  const body = provenBy('server-entry', form, [rootOf(known)])
-  if (body.server !== route.server) throw foreign('server entry')
-  if (body.version <= route.entry.version) throw notNewer('server entry', body.version)
-  return withBundle(known, { serverEntry: form })
-}
-
-const takeOperator: Take = (known, form) => {
-  const body = provenBy('operator', form, [rootOf(known)])
-  const { kid } = verifyKey(unbase64url(body.key))
-  if (known.book.operators.has(kid)) throw notNewer('operator', 1)
-  const { operators } = known.book.file
-  if (operators.length >= operatorLimit)
-    throw new Fault('route.refused', `${operatorLimit} operators are known`)
-  return withFile(known, { operators: [...operators, form] })
-}
-
-const takeRevocation: Take = (known, form) => {
-  const { identity, book, pins } = known
-  const root = rootOf(known)
-  const body = provenBy('revocation', form, book.revokers)
-  if (body.server !== identity.route.server) throw foreign('revocation')
-  // the next and no other: one that is left out would be an operator who is obeyed (WIRE 9.7)
-  if (body.number !== book.versions.revocations + 1 || body.before !== book.newest) {
-    throw notNewer('revocation', body.number)
-  }
-  if (body.what === 'operator' && body.kid !== root.kid) throw foreign('revocation')
-  const concerns = body.what === 'operator' || body.id === identity.gateway
-  const revocations = concerns ? [...book.file.revocations, form] : book.file.revocations
-  const revoked = [...new Set([...(pins.revoked ?? []), ...(body.what === 'operator' ? [body.key] : [])])]
-  if (revoked.length > revokedLimit) throw new Fault('route.refused', `${revokedLimit} operators are revoked`)
-  return withFile(known, { revocations, newest: form }, { ...pins, revoked })
-}
-
-const takeDevices: Take = (known, form) => {
-  const body = provenBy('device-list', form, operatorsOf(known))
-  if (body.gateway !== known.identity.gateway) throw foreign('device list')
-  if (body.version <= known.book.versions.devices) throw notNewer('device list', body.version)
-  return withFile(known, { devices: form })
-}
-
-const takes: Readonly<Record<string, Take>> = {
-  binding: takeBinding,
-  'server-entry': takeEntry,
-  operator: takeOperator,
-  revocation: takeRevocation,
-  'device-list': takeDevices,
-}
-
-const passed = ['route.refused', 'bundle.foreign', 'bundle.invalid', 'key.invalid', 'input.invalid']
-
-function attempt(known: Known, form: PublicStatement): Known | undefined {
-  const take = Object.hasOwn(takes, form.type) ? takes[form.type] : undefined
-  try {
-    return take?.(known, form)
-  } catch (error) {
-    // passed over (WIRE 7.11): what was handed over has to prove itself, and need not be newer
-    if (isFault(error) && (error.code.startsWith('wire.') || passed.includes(error.code))) return undefined
-    throw error
-  }
-}
+/** What a server handed over, and how many epochs have rows on the box. */
+export type Handed = Pick<UpdateBody, 'statements' | 'certificate'> & { epochs: number }
 
 function routed(state: string, save: Save): RoutedIdentity {
   const identity = loadIdentity(state, save)
@@ -143,41 +37,99 @@ function routed(state: string, save: Save): RoutedIdentity {
   throw new Fault('identity.unprovisioned', 'this box has no route')
 }
 
+/** The pins with the highest numbers that are known now. */
+function raised({ identity, book, pins }: Known): Pins {
+  const { devices, revocations } = book.versions
+  const highest = (now: number, seen = 0): number => Math.max(now, seen)
+  const versions = {
+    binding: identity.route.binding.version,
+    serverEntry: identity.route.entry.version,
+    devices: highest(devices, pins.versions.devices),
+    revocations: highest(revocations, pins.versions.revocations),
+  }
+  return { ...pins, versions }
+}
+
 /**
- * Takes what is newer of the statements that a server hands over (WIRE 7.11), each verified as if a stranger had
- * brought it; the others are passed over. Order on disk: the statements, then the highest numbers; cut short
- * anywhere, the next update goes on.
+ * Order on disk: who is the root now, the statements, the route, the highest numbers. With new keys, the route that
+ * names them is written beside the present one, and writing the key file is what turns to both; what is left of the
+ * former ones goes when the identity is loaded. Cut short anywhere, it is the one or the other.
+ */
+function store(state: string, before: Known, after: Known, save: Save): void {
+  const { bundle, book, turned } = after
+  const { root, successor, retired } = after.pins
+  if (root !== before.pins.root) savePins(state, { ...before.pins, root, successor, retired }, save)
+  if (book.file !== before.book.file) saveBookFile(state, book.file, save)
+  if (turned) {
+    saveRoute(state, { ...readRoute(state)!, next: bundle }, save)
+    turnKeys(state, raised(after), save)
+    return
+  }
+  const { renewed } = after.identity.route
+  if (bundle !== before.bundle || renewed !== before.identity.route.renewed) {
+    const waits =
+      renewed === undefined || renewed.certificate === bundle.certificate
+        ? {}
+        : { renewed: renewed.certificate }
+    saveRoute(state, { bundle, ...waits }, save)
+  }
+  savePins(state, raised(after), save)
+}
+
+/**
+ * Route last: what the former root said of operators has to be taken before its successor is the root (WIRE 9.12);
+ * otherwise as they came.
+ */
+function inOrder(statements: readonly PublicStatement[]): PublicStatement[] {
+  const isRoute = ({ type }: PublicStatement): boolean => type === 'binding' || type === 'server-entry'
+  return [...statements.filter(one => !isRoute(one)), ...statements.filter(isRoute)]
+}
+
+function changeOf({ identity: { route } }: Known, after: Known): Change | undefined {
+  if (after.turned) return 'keys'
+  const now = after.identity.route
+  if (now.entry.version > route.entry.version) return 'entry'
+  return now.renewed === route.renewed ? undefined : 'certificate'
+}
+
+/**
+ * Takes what is newer of what a server hands over (WIRE 7.11), each part verified as if a stranger had brought it; the
+ * others are passed over. Cut short anywhere, the next update goes on.
  */
 export function takeUpdate(
   state: string,
-  statements: readonly PublicStatement[],
+  { statements, certificate, epochs }: Handed,
   save: Save = writeFileAtomic,
 ): Updated {
   const identity = routed(state, save)
-  const bundle = readRouteFile(state)
+  const bundle = readRoute(state)?.bundle
   const { pins } = identity.keys
   if (bundle === undefined || pins === undefined) throw new Fault('route.refused', 'the route is gone')
-  const before: Known = { identity, bundle, book: readBook(state, identity), pins }
+  const book = readBook(state, identity)
+  const moving = movingBundle(state, identity, { statements, certificate })
+  if (moving !== undefined) {
+    // from here on it is the new server that hands things over
+    beginMove(state, identity.route.server, moving, save)
+    return { identity, book, taken: ['binding', 'server-entry', 'certificate'], change: 'server' }
+  }
+  const keep = keepKeys(state, epochs)
+  const formers = formerStatements(state)
+  const before: Known = { identity, bundle, book, pins, certificate, keep, formers, turned: false }
   const taken: string[] = []
   let known = before
-  for (const form of statements) {
-    const next = attempt(known, form)
+  for (const form of inOrder(statements)) {
+    const next = takeStatement(known, form)
     if (next === undefined) continue
     known = next
     taken.push(form.type)
   }
-  if (taken.length === 0) return { identity, book: before.book, taken }
-  if (known.book.file !== before.book.file) saveBookFile(state, known.book.file, save)
-  if (known.bundle !== bundle) saveRouteFile(state, known.bundle, save)
-  const { devices, revocations } = known.book.versions
-  const highest = (now: number, seen = 0): number => Math.max(now, seen)
-  const versions = {
-    binding: known.identity.route.binding.version,
-    serverEntry: known.identity.route.entry.version,
-    devices: highest(devices, pins.versions.devices),
-    revocations: highest(revocations, pins.versions.revocations),
+  const renewed = takeCertificate(known)
+  if (renewed !== undefined) {
+    known = renewed
+    taken.push('certificate')
   }
-  savePins(state, { ...known.pins, versions }, save)
+  if (taken.length === 0) return { identity, book, taken, change: undefined }
+  store(state, before, known, save)
   const after = routed(state, save)
-  return { identity: after, book: readBook(state, after), taken }
+  return { identity: after, book: readBook(state, after), taken, change: changeOf(before, known) }
 }

@@ -1,38 +1,11 @@
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { codeOf } from '../base/fault.ts'
 import { fileFault, isThere, writeFileAtomic } from '../base/files.ts'
 import { places } from './places.ts'
+import { overwrite, syncFolder } from './shred.ts'
 
 /** Notes that this folder is to be wiped: from here on only that is done with it, after a crash as well. */
 export const beginWipe = (state: string): void => writeFileAtomic(places(state).wiping, '', 0o600)
-
-/** Overwrites a file before it goes. On flash memory the old blocks may stay readable for a while. */
-function overwrite(path: string): void {
-  let file: number
-  try {
-    file = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW)
-  } catch (error) {
-    // a link is removed as it is, and never followed
-    if (codeOf(error) === 'ELOOP') return
-    throw error
-  }
-  try {
-    writeSync(file, Buffer.alloc(fstatSync(file).size), 0)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
-  }
-}
 
 /** The files of one place: itself, its journal and ballast, what was put aside, and an unfinished writing. */
 const belongsTo = (name: string, place: string): boolean =>
@@ -44,11 +17,14 @@ const belongsTo = (name: string, place: string): boolean =>
  * `file.unreadable`.
  */
 export function finishWipe(state: string): boolean {
-  const { wiping, keys, secret, route, registry, identity, outbox, devices } = places(state)
+  const { wiping, keys, secret, route, registry, identity, outbox, devices, settings, moving, former } =
+    places(state)
   if (!isThere(wiping)) return false
   try {
     const names = readdirSync(state)
-    const all = [keys, secret, route, registry, identity, outbox, devices].map(place => basename(place))
+    const all = [keys, secret, route, registry, identity, outbox, devices, settings, moving].map(place =>
+      basename(place),
+    )
     for (const place of all) {
       for (const name of names.filter(one => belongsTo(one, place))) {
         const path = join(state, name)
@@ -56,6 +32,8 @@ export function finishWipe(state: string): boolean {
         rmSync(path, { force: true })
       }
     }
+    // rows that were on their way to former servers: sealed to them, and public routes
+    rmSync(former, { recursive: true, force: true })
     syncFolder(state)
     rmSync(wiping)
     syncFolder(state)

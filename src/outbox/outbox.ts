@@ -5,7 +5,7 @@ import { type Chain, type Epoch, type Epochs, epochsOf } from './epochs.ts'
 import { type GoneRanges, goneOf } from './gone.ts'
 import { type Intents, intentsOf } from './intents.ts'
 import { type Receipts, receiptsOf } from './receipts.ts'
-import { foldPages, openFile, pageSize } from './schema.ts'
+import { foldPages, limitPages, openFile, pageSize } from './schema.ts'
 import { type Settling, settlingOf } from './settle.ts'
 
 /** Grace rows that make room at a time when the intake quota is reached. */
@@ -68,6 +68,8 @@ export interface Outbox {
   /** Whether a reading may come in; under the quota the oldest receipted rows are forgotten first (DESIGN 7a.4). */
   admit(): boolean
   usedBytes(): number
+  /** There is more room or less from now on; rows that are there stay. */
+  resize(room: Pick<OutboxSettings, 'quotaBytes' | 'intakeBytes'>): void
   /** Rows of a server's epochs that wait for a receipt, in order of id, after `afterId`. */
   due(server: string, afterId: number, limit: number): (Waiting & { prev: string; head: string })[]
   token(): number
@@ -80,7 +82,8 @@ export interface Outbox {
 type Due = { id: number; seq: number; prev: Bytes; head: Bytes; envelope: Bytes }
 
 /** Opens an outbox for this process alone. Never scans its rows. Faults `outbox.locked`, `outbox.damaged`. */
-export function openOutbox({ path, quotaBytes, intakeBytes, chain }: OutboxSettings): Outbox {
+export function openOutbox({ path, quotaBytes, intakeBytes: firstIntake, chain }: OutboxSettings): Outbox {
+  let intakeBytes = firstIntake
   const db = openFile(path, quotaBytes)
   const stores = { db, epochs: epochsOf(db), gone: goneOf(db), receipts: receiptsOf(db) }
   const { epochs } = stores
@@ -109,6 +112,10 @@ export function openOutbox({ path, quotaBytes, intakeBytes, chain }: OutboxSetti
     chain,
     settling,
     usedBytes,
+    resize: room => {
+      limitPages(db, room.quotaBytes)
+      intakeBytes = room.intakeBytes
+    },
     ballast: ballastOf(`${path}.ballast`, ballastBytes),
     fold: () => void db.pragma('wal_checkpoint(TRUNCATE)'),
     commit: <T>(work: () => T) => transact(work) as T,

@@ -122,6 +122,10 @@ function assertDurable(db: Database.Database): void {
   }
 }
 
+/** The database never grows beyond so many bytes; what is there already stays. */
+export const limitPages = (db: Database.Database, quotaBytes: number): void =>
+  void db.pragma(`max_page_count = ${Math.max(1, Math.floor(quotaBytes / pageSize))}`)
+
 function prepare(db: Database.Database, path: string, quotaBytes: number): void {
   // First, so that no other process ever shares the file and no shared-memory file is made
   db.pragma('locking_mode = EXCLUSIVE')
@@ -137,7 +141,7 @@ function prepare(db: Database.Database, path: string, quotaBytes: number): void 
   db.pragma('secure_delete = OFF')
   db.pragma(`wal_autocheckpoint = ${foldPages}`)
   db.pragma(`journal_size_limit = ${8 * 1024 * 1024}`)
-  db.pragma(`max_page_count = ${Math.max(1, Math.floor(quotaBytes / pageSize))}`)
+  limitPages(db, quotaBytes)
   const found = db.pragma('user_version', { simple: true })
   if (found === 0) {
     db.exec(`BEGIN IMMEDIATE; ${tables} PRAGMA user_version = ${version}; COMMIT`)

@@ -27,6 +27,9 @@ export interface VerifyReport {
   more: boolean
 }
 
+/** Whether a stored receipt is one that the epoch's server signed. */
+export type Proves = (epoch: Epoch, receipt: Receipt) => boolean
+
 type Found = Omit<Problem, 'epoch'>
 type Range = [first: number, last: number]
 
@@ -45,8 +48,8 @@ const uncovered = (range: Range, receipts: Receipt[]): Range[] =>
   )
 
 /** Places that are said to be forgotten and that no receipt speaks for, and those that were declared lost. */
-function* vanished(outbox: Outbox, epoch: Epoch): Generator<Found> {
-  const receipts = outbox.receipts.of(epoch.id)
+function* vanished(outbox: Outbox, epoch: Epoch, isProven: Proves): Generator<Found> {
+  const receipts = outbox.receipts.of(epoch.id).filter(one => isProven(epoch, one))
   for (const { first, last, why } of outbox.gone.of(epoch.id)) {
     const declared = why !== 'forgotten'
     const problem = declared ? why : 'missing'
@@ -105,9 +108,13 @@ function* walk(
 /**
  * Walks the whole chain on disk and names each place that is not as it was written. Changes nothing. It does
  * so in turns of about `limit` rows, between which the outbox may change: the report speaks of every place
- * as it was in the turn that reached it.
+ * as it was in the turn that reached it. A receipt that is not proven speaks for nothing.
  */
-export function* verifying(outbox: Outbox, limit: number): Generator<undefined, VerifyReport> {
+export function* verifying(
+  outbox: Outbox,
+  limit: number,
+  isProven: Proves = () => true,
+): Generator<undefined, VerifyReport> {
   const { epochs } = outbox
   const report: VerifyReport = { epochs: 0, rows: 0, problems: [], more: false }
   const add = (epoch: string, found: Iterable<Found>): void => {
@@ -121,7 +128,7 @@ export function* verifying(outbox: Outbox, limit: number): Generator<undefined, 
     const { rows, found } = yield* walk(outbox, next.id, limit)
     const epoch = epochs.get(next.id)!
     add(epoch.epoch, found)
-    add(epoch.epoch, vanished(outbox, epoch))
+    add(epoch.epoch, vanished(outbox, epoch, isProven))
     add(epoch.epoch, strays(outbox, epoch))
     report.rows += rows
     report.epochs += 1

@@ -13,6 +13,8 @@ export interface LinkFacts {
   encrypted?: boolean
   /** The BLE characteristic that the frame is a value of. */
   char?: string
+  /** What the port is bound to, as a tag (WIRE 6.6). */
+  port?: string
 }
 
 /** Where a reading's time comes from (DESIGN 9). */

@@ -1,7 +1,7 @@
 import type { Attribution } from '../reading/reading.ts'
 import { type Family, repeats } from './family.ts'
 
-/** How scans and measurements of one station belong together (DESIGN 10). Times in milliseconds. */
+/** How scans and measurements of one station belong together (DESIGN 10); may be changed. Times in milliseconds. */
 export interface AttributeRules {
   /** How long a scan holds. */
   windowMs: number
@@ -58,7 +58,7 @@ export interface Attributor {
 }
 
 /** Starts with no window open. */
-export function attributor({ windowMs, claimMs, endCode }: AttributeRules): Attributor {
+export function attributor(rules: AttributeRules): Attributor {
   let window: Window | undefined
   const waiting = new Map<Family, { at: number; place: ReadingPlace }>()
 
@@ -76,6 +76,7 @@ export function attributor({ windowMs, claimMs, endCode }: AttributeRules): Attr
   return {
     scan(code, now) {
       const claims = close()
+      const { windowMs, claimMs, endCode } = rules
       if (code === endCode) return claims
       const claimable = new Map<Family, ReadingPlace>()
       for (const [family, { at, place }] of waiting) if (now - at < claimMs) claimable.set(family, place)
@@ -92,7 +93,7 @@ export function attributor({ windowMs, claimMs, endCode }: AttributeRules): Attr
     },
     place(family, measuredAt, place) {
       // While a window is open the next scan is the next resident's: what lies inside it is not theirs.
-      if (claimMs > 0 && window === undefined) waiting.set(family, { at: measuredAt, place })
+      if (rules.claimMs > 0 && window === undefined) waiting.set(family, { at: measuredAt, place })
     },
     rest,
     expects: () => window !== undefined && window.claimable.size === 0 && window.measured.size === 0,

@@ -32,8 +32,11 @@ export interface PortEvents {
    * a BLE device that they came from.
    */
   chunk(bytes: Bytes, mono: number, char?: string): void
-  /** The line is there: for the first time, or again. Whatever was half-heard before is void. */
-  back(security?: LinkSecurity): void
+  /**
+   * The line is there: for the first time, or again. Whatever was half-heard before is void. `serial` is the serial
+   * number of the adapter, where the port is named by it.
+   */
+  back(security?: LinkSecurity, serial?: string): void
   /** A BLE device ended its session, as it should; it comes back by itself. */
   rest?(): void
   /** The device told something of itself. */

@@ -10,6 +10,8 @@ export interface Line {
   close(): Promise<void>
   /** Whether it is still what was opened, for lines that may hang up without a word. */
   alive?(): Promise<boolean>
+  /** Serial number of the adapter, where the port is named by it and it was found. */
+  serial?: string
 }
 
 /** What a line tells while it is open. */
@@ -113,7 +115,7 @@ export function reopening(name: string, way: Way, { clock, after }: Times): Port
       state = 'open'
       since = clock.mono()
       told = undefined
-      events?.back()
+      events?.back(undefined, opened.serial)
       for (const bytes of early) events?.chunk(bytes, clock.mono())
       const { alive } = opened
       if (down !== undefined) await lost(of, down.cause)

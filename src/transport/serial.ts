@@ -2,8 +2,10 @@ import { stat } from 'node:fs/promises'
 import { SerialPort } from 'serialport'
 import { systemClock } from '../base/clock.ts'
 import { Fault } from '../base/fault.ts'
+import { isBySerial } from '../base/portname.ts'
 import { type Port, after as systemAfter } from './port.ts'
 import { type Line, type LineEvents, reopening, type Times, type Way } from './reopening.ts'
+import { serialNumber } from './usb.ts'
 
 /** How a serial line is set: what a driver's card says. Data bits are always 8 (see driver/checks.ts). */
 export interface SerialSettings {
@@ -17,6 +19,8 @@ export interface SerialTools extends Times {
   openLine(path: string, settings: SerialSettings, events: LineEvents): Promise<Line>
   /** Identity of the device node at a path; undefined when nothing is there. */
   identity(path: string): Promise<string | undefined>
+  /** Serial number of the adapter that udev's name leads to now; undefined where none is known. */
+  serialOf(path: string): Promise<string | undefined>
 }
 
 /** A byte on the line: start bit, 8 data bits, at most 2 stop bits. */
@@ -95,13 +99,23 @@ function refusal(path: string, cause: unknown): Fault {
  * 5 s until the device is back or the port is closed.
  */
 export function serialPort(path: string, settings: SerialSettings, handed: Partial<SerialTools> = {}): Port {
-  const tools: SerialTools = { clock: systemClock, after: systemAfter, openLine, identity, ...handed }
+  const tools: SerialTools = {
+    clock: systemClock,
+    after: systemAfter,
+    openLine,
+    identity,
+    serialOf: serialNumber,
+    ...handed,
+  }
   const way: Way = {
     async open(events) {
       const here = await tools.identity(path)
       const line = await tools.openLine(path, settings, events)
+      // of the adapter that is open now, and before its first byte is passed on
+      const serial = isBySerial(path) ? await tools.serialOf(path) : undefined
       // A hung-up tty may report nothing at all.
-      return { ...line, alive: async () => (await tools.identity(path)) === here }
+      const alive = async () => (await tools.identity(path)) === here
+      return { ...line, alive, ...(serial !== undefined && { serial }) }
     },
     refusal: cause => refusal(path, cause),
     writeMs: length => spareMs + (length * bitsPerByte * 1000) / settings.baud,

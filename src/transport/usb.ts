@@ -125,6 +125,10 @@ export async function serialPorts(root = '/'): Promise<SerialFacts[]> {
   return ports
 }
 
+/** Serial number of the adapter that a name of udev's (`by-id`) leads to now; undefined where none is known. */
+export const serialNumber = async (byId: string): Promise<string | undefined> =>
+  (await serialPorts()).find(one => one.byId === byId)?.serial
+
 /**
  * Whether a USB serial number may tell one device from another: not those that makers leave as the chip came,
  * such as the 0001 of every CP210x bridge in Health o meter scales, 00000000 or 0123456789ABCDEF.

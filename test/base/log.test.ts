@@ -18,6 +18,19 @@ test('the level is obeyed', () => {
   expect(taken('warn', log => [log.info('a'), log.warn('b')])).toMatchObject([{ msg: 'b' }])
 })
 
+test('the level can be changed, for the log and all parts of it that there are', () => {
+  const lines = taken('info', log => {
+    const part = log.child({ part: 'uplink' })
+    part.debug('a')
+    log.relevel('debug')
+    part.debug('b')
+    log.relevel('error')
+    part.info('c')
+    log.warn('d')
+  })
+  expect(lines).toMatchObject([{ level: 'debug', part: 'uplink', msg: 'b' }])
+})
+
 const canary = 'CANARY-72.4'
 test.each(['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const)(
   'nothing that is not on the list is written at %s, in whatever way it is put in',

@@ -45,7 +45,10 @@ beforeAll(async () => {
       const { binding, entry, server } = identity.route
       const versions = { binding: binding.version, serverEntry: entry.version }
       const { phase, gateway } = identity
-      return { already, phase, gateway, server, site: binding.site, brokers: entry.brokers, versions }
+      return {
+        ...{ already, phase, gateway, server, site: binding.site, brokers: entry.brokers, versions },
+        movedFrom: null,
+      }
     },
     devices: async () => readDevices(state, check),
     addDevice: async given => addDevice(state, given, check),
@@ -229,9 +232,9 @@ gateway      ${'g'.repeat(25)}a
 server       ${'s'.repeat(25)}a (site site-1)
 uplink       connected, the server has proved its key (for 1 h 1 min), mqtts://broker.example:8883
 receipt      5 s ago
-outbox       3 wait for a receipt, the oldest for 2 min; 40 signed for and still kept; 1.0 MiB of 512.0 MiB
+outbox       3 wait for a receipt, the oldest for 2 min; 40 signed for and still kept; 100.0 MiB of 460.8 MiB (21 %)
 clock        synchronised (ntp)
-certificate  until 2033-11-07
+certificate  until 2033-11-07 (3645 days left)
 route        until 2028-11-05
 
 DEVICE   STATE  STATION  READINGS  LAST       FAULTS  LAST FAULT                  DRIVER AND PORT

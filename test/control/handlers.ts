@@ -29,7 +29,9 @@ export const status: Status = {
     bytes: 1_048_576,
     quota: 536_870_912,
     oldest: 1_699_999_940_000,
+    intake: { used: 104_857_600, quota: 483_183_820, percent: 21, refusingSince: null },
   },
+  former: [],
   uplink: {
     state: 'welcomed',
     broker: 'mqtts://broker.example:8883',
@@ -37,7 +39,8 @@ export const status: Status = {
     lastReceipt: 1_700_000_055_000,
   },
   clock: { source: 'ntp', uncertainty: 20, wall: 1_700_000_060_000 },
-  certificate: { notAfter: 2_015_000_000_000 },
+  certificate: { notAfter: 2_015_000_000_000, next: null },
+  keys: { kid: '0123456789abcdef', next: null },
   routeValidUntil: 1_857_000_000_000,
   notices: [],
 }
@@ -51,6 +54,7 @@ export const fakeHandlers = (own: Partial<Handlers> = {}): Handlers => ({
   status: async () => status,
   request: absent,
   accept: absent,
+  rotate: absent,
   devices: async () => [],
   addDevice: async device => ({ already: false, device }),
   removeDevice: async ({ id }) => ({ removed: id }),

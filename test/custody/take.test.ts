@@ -203,6 +203,7 @@ test('a station tells such a reading as refused, and goes on', async () => {
     device: 'scale-1',
     driver: { id: 'acme-ws100', revision: 1, hash: 'ab'.repeat(32) },
     link: { kind: 'serial' as const, check: 'parity' },
+    port: () => undefined,
     experimental: false,
     stores: false,
   }

@@ -36,6 +36,14 @@ test('what was kept is as old as a clock says that was right', () => {
   expect(ageOf({ ...said, deviceTime: '2026-07-11T09:31:00' }, keeps(0), wall)).toMatchObject({ ms: 0 })
 })
 
+test('a measurement of tomorrow has no age: our own clock was set back in the middle of a session', () => {
+  const said = { measured, deviceTime: '2090-01-01T00:00:00' }
+  expect(ageOf(said, keeps(0), wall)).toEqual({ clock: 'checked', ms: undefined })
+  // a second more than two minutes ahead, and just these
+  expect(ageOf({ measured, deviceTime: '2026-07-11T09:32:01' }, keeps(0), wall).ms).toBeUndefined()
+  expect(ageOf({ measured, deviceTime: '2026-07-11T09:32:00' }, keeps(0), wall).ms).toBe(0)
+})
+
 test.each([
   ['a clock that was two minutes and a second off', keeps(120_001), '2026-07-11T09:29:00'],
   ['a clock that nobody compared', keeps(), '2026-07-11T09:29:00'],

@@ -96,7 +96,11 @@ test('of two that a cuff hands over, the scan is that of the one which was measu
     values: { systolic: { n: 131 } },
     deviceTime: new Date(now - 600_000).toISOString().slice(0, 19),
     deviceClock: 'checked',
-    link: { kind: 'ble', check: 'link-crc', bonded: true, encrypted: true, char: '2a35' },
+    // port: WIRE 6.6, by hand in ports.test.ts
+    link: {
+      ...{ kind: 'ble', check: 'link-crc', bonded: true, encrypted: true, char: '2a35' },
+      port: 'b3248854b3991e33',
+    },
     notes: ['unattributed', 'stored'],
   })
   expect(before?.attribution).toBeUndefined()

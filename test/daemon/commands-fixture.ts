@@ -4,10 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Bytes, base32, hex } from '../../src/base/bytes.ts'
 import { systemClock } from '../../src/base/clock.ts'
+import { Fault } from '../../src/base/fault.ts'
 import { makeLog } from '../../src/base/log.ts'
+import type { DeviceState } from '../../src/control/api.ts'
+import type { Kept } from '../../src/daemon/captures.ts'
 import { actsOf } from '../../src/daemon/commands-acts.ts'
 import { type Link, type LinkParts, openLink } from '../../src/daemon/link.ts'
-import { readConfig } from '../../src/identity/config.ts'
+import { liveSettings } from '../../src/daemon/settings.ts'
+import { type Config, readConfig } from '../../src/identity/config.ts'
 import type { Book } from '../../src/identity/registry-book.ts'
 import { after } from '../../src/transport/port.ts'
 import { headZero, nextHead } from '../../src/wire/chain.ts'
@@ -24,10 +28,17 @@ export const newId = (): string => base32(randomBytes(16))
 export const newIntent = (): string => hex(randomBytes(16))
 export const newSigner = (): SigningKey => signingKey(makePair('ed25519').secret)
 
-const start = 1_780_000_000_000
+// within the dates of the certificates, which were made just now (WIRE 8.4)
+const start = Date.now()
 const boot = 'ab'.repeat(16)
 /** When the server entry runs out, by the server's time. */
-export const entryUntil = start + 86_400_000
+export const entryUntil = start + 3_600_000
+
+/** What proposing new keys gives. */
+export const rotated = {
+  ...{ already: false, kid: '01'.repeat(8), next: '02'.repeat(8) },
+  words: ['able', 'bone', 'cake', 'dish', 'echo', 'farm'],
+}
 
 /** What the gateway said: its type and the body, opened as its server opens it. */
 export interface Heard {
@@ -61,8 +72,22 @@ export async function makeSite() {
   const lines: Record<string, unknown>[] = []
   const left: boolean[] = []
   const signals: string[] = []
+  const applied: Config[] = []
+  const asked: string[] = []
   // what tests move: the steady clock goes on by itself, the server answers unless told not to
-  const world = { skewMs: 0, answers: true, confirms: true, serverTime: start, revoked: false, behind: false }
+  const world = {
+    skewMs: 0,
+    answers: true,
+    confirms: true,
+    serverTime: start,
+    revoked: false,
+    behind: false,
+    unfit: false,
+    status: 'ok',
+    minVersion: '0.1.0',
+    devices: [] as DeviceState[],
+    capture: { device: 'scale-1', bytes: new Uint8Array(0), full: false } as Kept,
+  }
   const clock = { now: () => start, mono: () => systemClock.mono() + world.skewMs }
   const moment = (mono = clock.mono()) => ({
     wall: start,
@@ -110,8 +135,8 @@ export async function makeSite() {
       const places = (body as unknown as { epochs: { epoch: string; seq: number }[] }).epochs
       const versions = (body as unknown as { versions: object }).versions
       const epochs = world.confirms ? places.map(answerTo) : []
-      const welcome = { nonce: body.nonce, serverNonce: '12'.repeat(16), epochs, status: 'ok', token }
-      say('welcome', receipt, { ...welcome, time: world.serverTime, minVersion: '0.1.0', versions })
+      const welcome = { nonce: body.nonce, serverNonce: '12'.repeat(16), epochs, status: world.status, token }
+      say('welcome', receipt, { ...welcome, time: world.serverTime, minVersion: world.minVersion, versions })
     },
   })
   const { address } = broker
@@ -157,6 +182,8 @@ export async function makeSite() {
       lines,
       left,
       signals,
+      applied,
+      asked,
       world,
       receipt,
       command,
@@ -173,14 +200,16 @@ export async function makeSite() {
       const opened = await openLink({
         identity: identity as LinkParts['identity'],
         book: book(),
-        update: () => ({ identity: identity as never, book: book(), taken: [] }),
+        update: () => ({ identity: identity as never, book: book(), taken: [], change: undefined }),
+        proven: route => route,
+        reopen: () => {},
         acts: ({ custody, receipted }) =>
           actsOf({
             ...{ clock, log, receipted, software: '0.1.0', startedMono: clock.mono() },
             moments: { at: moment, stop: () => {} },
             // seconds and minutes of the daemon are milliseconds here
             after: (ms, act) => after(Math.min(ms, 20), act),
-            stations: { states: () => [], signal: told => signals.push(told) && 2 },
+            stations: { states: () => world.devices, signal: told => signals.push(told) && 2 },
             stats: custody.stats,
             gate: {
               shut: () => {
@@ -192,6 +221,20 @@ export async function makeSite() {
             },
             leave: wipe => void left.push(wipe),
             drainMs: { open: 2000, shut: 2000 },
+            captures: {
+              start: (device, seconds) => void asked.push(`${device} for ${seconds} s`),
+              stop: () => world.capture,
+              drop: () => void asked.push('drop'),
+            },
+            takePart: detail =>
+              custody.take({ type: 'event', time: moment(), members: { event: 'capture-part', detail } }),
+            rotate: async () => {
+              asked.push('rotate')
+              if (world.unfit)
+                throw new Fault('identity.unprovisioned', 'only a provisioned box proposes new keys')
+              return rotated
+            },
+            settings: liveSettings({ state: folder, config: undefined }, config => void applied.push(config)),
           }),
         after: (ms, act) => after(Math.min(ms, 20), act),
         config: { ...readConfig(undefined), uplinkHeartbeatMs: heartbeatMs },

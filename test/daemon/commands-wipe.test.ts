@@ -93,10 +93,10 @@ test('a newer server entry is used from the next connection on, which comes at o
   const { route } = site
   const asked: object[] = []
   await site.open({
-    update: statements => {
+    update: ({ statements }) => {
       asked.push(statements)
       const newer = { route: { ...route, entry: { ...route.entry, version: 2 } } }
-      return { identity: newer as never, book: site.link().book(), taken: ['server-entry'] }
+      return { identity: newer as never, book: site.link().book(), taken: ['server-entry'], change: 'entry' }
     },
   })
   site.say('update', site.receipt, { nonce: await site.nonce(), statements: [form] })
@@ -115,7 +115,7 @@ test('an update under another key than the receipt key is not looked at', async 
   await site.open({
     update: () => {
       asked++
-      return { identity: {} as never, book: site.link().book(), taken: [] }
+      return { identity: {} as never, book: site.link().book(), taken: [], change: undefined }
     },
   })
   site.say('update', site.command, { nonce: await site.nonce(), statements: [form] })

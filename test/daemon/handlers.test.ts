@@ -7,6 +7,7 @@ import type { Gateway } from '../../src/daemon/gateway.ts'
 import { handlersOf } from '../../src/daemon/handlers.ts'
 import type { Link } from '../../src/daemon/link.ts'
 import { loadDrivers } from '../../src/driver/load.ts'
+import type { Identity } from '../../src/identity/identity.ts'
 import type { Request } from '../../src/wire/registry.ts'
 import { decodeBody, unpublish } from '../../src/wire/statement.ts'
 import { rootWords } from '../../src/wire/words.ts'
@@ -22,11 +23,20 @@ afterAll(() => {
 async function standing() {
   const told: { event: string; detail: object }[] = []
   let linked = false
+  let identity = { phase: 'fresh' } as Identity
   const gateway = {
     parts: { state: folder, software: 'test', clock: systemClock, drivers: await loadDrivers(), moments: {} },
     stations: { add: () => undefined, remove: async () => undefined },
-    identify: () => undefined,
-    link: () => (linked ? ({} as Link) : undefined),
+    identity: () => identity,
+    identify: (next: Identity) => {
+      identity = next
+    },
+    ways: { bonded: () => undefined },
+    link: () =>
+      linked ? ({ custody: { stats: async () => ({ epochs: [] }) } } as unknown as Link) : undefined,
+    formers: () => [],
+    isShut: () => false,
+    steady: async () => {},
     connect: async () => {
       linked = true
     },

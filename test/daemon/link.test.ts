@@ -69,7 +69,8 @@ async function linked(answer: (hello: HelloBody) => { epoch: string; seq: number
         epochs: answer(said.body).map(one => ({ ...one, holes: [] })),
         status: 'ok',
         token,
-        time: moment.wall,
+        // within the dates of the broker's certificate, which was made just now
+        time: Date.now(),
         minVersion: '0.1.0',
         versions: said.body.versions,
       }
@@ -95,11 +96,17 @@ async function linked(answer: (hello: HelloBody) => { epoch: string; seq: number
     serverBox: boxPublic(serverBox.publicKey),
   }
   // only what a link reads of an identity
-  const identity = { gateway, keys: { signSeed: seed, box, tlsKey: address.key }, route } as unknown
+  const identity = {
+    gateway,
+    keys: { signSeed: seed, sign: signingKey(seed), box, tlsKey: address.key },
+    route,
+  } as unknown
   const parts: LinkParts = {
     identity: identity as LinkParts['identity'],
     book,
-    update: () => ({ identity: identity as never, book, taken: [] }),
+    update: () => ({ identity: identity as never, book, taken: [], change: undefined }),
+    proven: route => route,
+    reopen: () => {},
     acts: () => ({}) as never,
     after,
     config: { ...readConfig(undefined), uplinkHeartbeatMs: 150 },
@@ -135,6 +142,8 @@ async function noticesOf({
     ways: { bluetooth: () => undefined },
     identity: () => ({ ...(identity as object), phase: 'provisioned' }),
     link: () => way,
+    formers: () => [],
+    steady: async () => {},
     refused: () => 0,
   } as unknown as Gateway
   // a machine that is busy may answer one heartbeat only after the next: that is another notice

@@ -10,6 +10,7 @@ import { loadDrivers } from '../../src/driver/load.ts'
 import { bluezRadio } from '../../src/transport/bluez-radio.ts'
 import { after } from '../../src/transport/port.ts'
 import type { Draft } from '../../src/wire/chained.ts'
+import { portTag } from '../../src/wire/porttag.ts'
 
 /** Stations with everything below them true, and a custody that takes all and remembers it. */
 export interface DaemonScene {
@@ -27,6 +28,9 @@ export interface DaemonScene {
 }
 
 const lookMs = 10
+
+/** The id of the box in the scene: 16 zero bytes (WIRE 2.1). */
+export const sceneGateway = 'a'.repeat(26)
 
 /** Opens stations of a site in UTC. `refuse` makes custody say no. */
 export async function openScene({ refuse = false } = {}): Promise<DaemonScene> {
@@ -60,6 +64,7 @@ export async function openScene({ refuse = false } = {}): Promise<DaemonScene> {
     },
     tell: event => void told.push(event),
     broken: error => void bugs.push(error),
+    portTag: bound => portTag(sceneGateway, bound),
   })
   const parts = {
     clock,

@@ -38,15 +38,15 @@ export function makeRegistry(): StandIn {
 }
 
 /** A certificate for the CSR, as an operator's CA would make it. */
-export function certify({ folder }: StandIn, csr: string): string {
+export function certify({ folder }: StandIn, csr: string, days = 3650, use = 'clientAuth'): string {
   writeFileSync(join(folder, 'box.csr'), csr)
   writeFileSync(
     join(folder, 'ext'),
-    'extendedKeyUsage=clientAuth\nbasicConstraints=critical,CA:FALSE\nauthorityKeyIdentifier=none\n',
+    `extendedKeyUsage=${use}\nbasicConstraints=critical,CA:FALSE\nauthorityKeyIdentifier=none\n`,
   )
   openssl(
     folder,
-    ...'x509 -req -in box.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out box.pem -days 3650 -extfile ext'.split(
+    ...`x509 -req -in box.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out box.pem -days ${days} -extfile ext`.split(
       ' ',
     ),
   )

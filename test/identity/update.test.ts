@@ -7,7 +7,7 @@ import type { Identity } from '../../src/identity/identity.ts'
 import { loadIdentity } from '../../src/identity/identity.ts'
 import { acceptBundle, makeRequest } from '../../src/identity/provision.ts'
 import { type Routed, readBook } from '../../src/identity/registry-book.ts'
-import { takeUpdate } from '../../src/identity/update.ts'
+import { takeUpdate, type Updated } from '../../src/identity/update.ts'
 import { makePair, type SigningKey, signingKey } from '../../src/wire/keys.ts'
 import { type Bundle, type Request, type registryBodies, signRegistry } from '../../src/wire/registry.ts'
 import {
@@ -38,6 +38,8 @@ beforeEach(async () => {
 })
 afterEach(() => rmSync(join(state, '..'), { recursive: true }))
 
+const take = (statements: readonly PublicStatement[], certificate?: string): Updated =>
+  takeUpdate(state, { statements: [...statements], certificate, epochs: 1 })
 const newSigner = (): SigningKey => signingKey(makePair('ed25519').secret)
 const routed = (): Routed & Identity => loadIdentity(state) as Routed & Identity
 const since = 1_770_000_000_000
@@ -84,7 +86,7 @@ test('a newer entry and binding of the own route are taken, and stay after a sta
     until: since * 2,
   }
   const binding = { ...held('binding'), version: 2, site: 'elm-house' }
-  const { taken, identity } = takeUpdate(state, [
+  const { taken, identity } = take([
     publish(signRegistry('server-entry', entry as never, standIn.root)),
     publish(signRegistry('binding', binding as never, standIn.root)),
   ])
@@ -133,7 +135,7 @@ test('what is not newer, not ours or not proven is passed over, and nothing is c
     { type: 'request', body: 'AA', sig: 'A'.repeat(86) },
     { type: 'operator', body: 'no base64url!', sig: 'A'.repeat(86) },
   ]
-  for (const form of forms) expect(takeUpdate(state, [form]).taken).toEqual([])
+  for (const form of forms) expect(take([form]).taken).toEqual([])
   expect(readFileSync(join(state, 'route.json'), 'utf8')).toBe(before)
   expect(readBook(state, routed()).operators.size).toBe(0)
 })
@@ -141,44 +143,39 @@ test('what is not newer, not ours or not proven is passed over, and nothing is c
 test('a binding to another server is kept and told, and the gateway stays with its own', () => {
   const binding = { ...held('binding'), version: 2, server: `${'d'.repeat(25)}a` }
   const form = publish(signRegistry('binding', binding as never, standIn.root))
-  expect(takeUpdate(state, [form]).taken).toEqual(['binding'])
+  expect(take([form]).taken).toEqual(['binding'])
   expect(readBook(state, routed()).moved).toMatchObject({ server: binding.server, version: 2 })
   expect([routed().route.server, routed().route.binding.version]).toEqual([serverId, 1])
 })
 
 test('operators, their lists and their end: what a revoked one signs later is not taken', () => {
   const anne = newSigner()
-  expect(takeUpdate(state, [operatorOf('anne', anne), listOf(1, anne)]).taken).toEqual([
-    'operator',
-    'device-list',
-  ])
+  expect(take([operatorOf('anne', anne), listOf(1, anne)]).taken).toEqual(['operator', 'device-list'])
   expect(readBook(state, routed()).operators.get(anne.kid)).toMatchObject({ name: 'anne', revoked: false })
   const first = revocationOf(1, null, 'operator', 'anne', anne)
-  expect(takeUpdate(state, [publish(first), listOf(2, anne)]).taken).toEqual(['revocation'])
+  expect(take([publish(first), listOf(2, anne)]).taken).toEqual(['revocation'])
   const book = readBook(state, routed())
   expect(book.operators.get(anne.kid)?.revoked).toBe(true)
   expect(book.versions).toEqual({ devices: 1, revocations: 1 })
   // certified anew under the same key he stays out
-  expect(takeUpdate(state, [operatorOf('anne', anne)]).taken).toEqual([])
+  expect(take([operatorOf('anne', anne)]).taken).toEqual([])
 })
 
 test('revocations are taken in their order, none left out; an operator never ends another', () => {
   const [anne, bert, lost] = [newSigner(), newSigner(), newSigner()]
-  takeUpdate(state, [operatorOf('anne', anne), operatorOf('bert', bert)])
+  take([operatorOf('anne', anne), operatorOf('bert', bert)])
   const other = `${'d'.repeat(25)}a`
   const one = revocationOf(1, null, 'gateway', other, lost, anne)
   const two = revocationOf(2, one, 'operator', 'anne', anne)
   const three = revocationOf(3, two, 'gateway', other, lost, anne)
-  expect(takeUpdate(state, [publish(two)]).taken).toEqual([])
-  expect(takeUpdate(state, [publish(revocationOf(1, null, 'operator', 'bert', bert, anne))]).taken).toEqual(
-    [],
-  )
-  expect(takeUpdate(state, [one, two, three].map(publish)).taken).toEqual(['revocation', 'revocation'])
+  expect(take([publish(two)]).taken).toEqual([])
+  expect(take([publish(revocationOf(1, null, 'operator', 'bert', bert, anne))]).taken).toEqual([])
+  expect(take([one, two, three].map(publish)).taken).toEqual(['revocation', 'revocation'])
   // another one with the right number that does not follow
   const stray = revocationOf(3, one, 'operator', 'bert', bert)
-  expect(takeUpdate(state, [publish(stray)]).taken).toEqual([])
+  expect(take([publish(stray)]).taken).toEqual([])
   const next = revocationOf(3, two, 'gateway', routed().gateway, routed().keys.sign)
-  expect(takeUpdate(state, [publish(next)]).taken).toEqual(['revocation'])
+  expect(take([publish(next)]).taken).toEqual(['revocation'])
   const book = readBook(state, routed())
   expect([book.versions.revocations, book.own?.number, book.behind]).toEqual([3, 3, false])
   expect([book.operators.get(anne.kid)?.revoked, book.operators.get(bert.kid)?.revoked]).toEqual([
@@ -189,17 +186,17 @@ test('revocations are taken in their order, none left out; an operator never end
 
 test('a file that was set back, damaged or emptied lets no revoked operator in again, and is filled anew', () => {
   const anne = newSigner()
-  takeUpdate(state, [operatorOf('anne', anne)])
+  take([operatorOf('anne', anne)])
   const path = join(state, 'registry.json')
   const early = readFileSync(path, 'utf8')
   const forms = [operatorOf('anne', anne), publish(revocationOf(1, null, 'operator', 'anne', anne))]
-  takeUpdate(state, forms)
+  take(forms)
   for (const text of [early, '{}', 'no JSON', early.replace(/"sig": "[^"]{4}/, '"sig": "AAAA')]) {
     writeFileSync(path, text)
     const book = readBook(state, routed())
     expect([book.versions.revocations, book.behind]).toEqual([0, true])
     expect(book.operators.get(anne.kid)?.revoked ?? true).toBe(true)
-    takeUpdate(state, forms)
+    take(forms)
     expect(readBook(state, routed())).toMatchObject({ behind: false, versions: { revocations: 1 } })
   }
 })

@@ -29,6 +29,7 @@ const ours = [
     'route.json',
     'registry.json',
     'devices.toml',
+    'settings.toml',
     'outbox.db',
     'outbox.db-wal',
     'outbox.db-shm',
