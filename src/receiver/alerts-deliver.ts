@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
-import { alertLine, type QueuedAlert } from './alerts.ts'
+import { alertLine, downAfter, type QueuedAlert } from './alerts.ts'
 import type { Channel } from './alerts-channel.ts'
 import { dueNow, markDelivered, markFailed, takeDue, unlessBusy } from './alerts-queue.ts'
 import type { Store } from './store.ts'
@@ -10,8 +10,6 @@ import type { Store } from './store.ts'
 const lookMs = 1000
 /** How often, and how many times, to try to note what became of a try while another process holds the database. */
 const busy = { everyMs: 200, times: 10 }
-/** After so many failures in a row the first success says that the channel works again. */
-const downAfter = 3
 
 /** What delivering needs. */
 export interface Delivering {
@@ -53,11 +51,17 @@ export function startDelivery(delivering: Delivering): { stop(): Promise<void> }
     if (why === undefined) {
       await note(() => markDelivered(store, one, clock.now()))
       log.info(about, 'alert delivered')
-      if (failures >= downAfter) await note(() => dueNow(store, channel.name, clock.now()))
+      if (failures >= downAfter) {
+        log.info({ type: channel.name }, 'alerts arrive again')
+        await note(() => dueNow(store, channel.name, clock.now()))
+      }
       failures = 0
       return
     }
     failures++
+    if (failures === downAfter) {
+      log.error({ code: 'alert.undelivered', type: channel.name, reason: why }, 'nobody is told')
+    }
     const over = await note(() => markFailed(store, one, why, clock.now()))
     if (over === true) log.error({ ...about, reason: why }, 'alert was not delivered, and is given up')
     else log.warn({ ...about, reason: why }, 'alert was not delivered, and is tried again')

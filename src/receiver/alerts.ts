@@ -10,6 +10,12 @@ export type AlertKind =
   | 'device-silent'
   | 'outbox-near-full'
   | 'outbox-refused'
+  | 'keys-proposed'
+  | 'gateway-held'
+  | 'gateway-released'
+  | 'gateway-outdated'
+  | 'certificate-ends'
+  | 'entry-ends'
   | 'store-damaged'
   | 'test'
 
@@ -56,6 +62,8 @@ export const windowMs = 600_000
 export const gatewayLimit = 20
 /** The same over all gateways: a line that is down makes a whole country silent at once. */
 export const kindLimit = 60
+/** After so many tries an alert does not arrive (`alert.undelivered`), and the first that does shows that the way is open again. */
+export const downAfter = 3
 /** Alerts that wait in a channel; with more waiting, nothing is told one by one. */
 const waitingLimit = 5000
 const detailLimit = 300
@@ -162,6 +170,10 @@ export const alertMembers = (row: QueuedAlert) => ({
   at: new Date(row.at).toISOString(),
   count: row.count,
 })
+
+/** Whether a row is a fault `alert.undelivered`: given up, or tried in vain again and again. */
+export const isUndelivered = ({ state, attempts }: QueuedAlert): boolean =>
+  state === 'undelivered' || (state === 'waiting' && attempts >= downAfter)
 
 /** The one line of JSON that a channel gets. */
 export const alertLine = (row: QueuedAlert): string => `${plainJson(alertMembers(row))}\n`

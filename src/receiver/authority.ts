@@ -158,6 +158,15 @@ export const issueGateway = (
   now: number,
 ): Promise<string> => issue(authority, gateway, request.publicKey, clientPurpose(), now)
 
+/** The next certificate of a gateway, for the key and the name in the one before: ten years, PEM (WIRE 8.6). */
+export const renewGateway = (
+  authority: Certified,
+  gateway: string,
+  certificate: string,
+  now: number,
+): Promise<string> =>
+  issue(authority, gateway, new x509.X509Certificate(certificate).publicKey, clientPurpose(), now)
+
 const pinOf = (spki: Uint8Array): string => createHash('sha256').update(spki).digest('hex')
 
 /** SHA-256 of a PEM certificate's SubjectPublicKeyInfo, hex: what a server entry pins (WIRE 8.4). */

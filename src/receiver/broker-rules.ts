@@ -6,7 +6,7 @@ export interface Parties {
   /** Client id of this server's receiver. */
   receiver: string
   isEnrolled(gateway: string): boolean
-  /** Whether a gateway, or the TLS key that it shows, is revoked; left out where nobody is. */
+  /** Whether a gateway, or the TLS key that it shows, is revoked or replaced; left out where nobody is. */
   isRevoked?(gateway: string, tls: string | undefined): boolean
 }
 

@@ -40,6 +40,8 @@ export interface Broker {
   port: number
   /** A connection for the receiver of this very process: MQTT as for everybody, without a network between. */
   connectReceiver(): Duplex
+  /** What is shown and believed from the next connection on; those that are open stay. */
+  show(tls: TlsEnd): void
   /** Names of the clients that are connected. */
   clients(): string[]
   /** Never resolves; rejects with what breaks it after the start: fault `broker.port`, or a bug. */
@@ -124,6 +126,7 @@ export async function startBroker(settings: BrokerSettings): Promise<Broker> {
       sessions.handle(ours, peer, () => undefined)
       return theirs
     },
+    show: tls => server.setSecureContext(tlsOptions(tls)),
     clients: sessions.names,
     failed: failing(server, sessions),
     stop: async () => {

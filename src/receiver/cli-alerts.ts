@@ -1,8 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import { Fault } from '../base/fault.ts'
-import { print, printJson, table } from '../base/output.ts'
-import { addTest, alertMembers, type ChannelName, listAlerts, type QueuedAlert } from './alerts.ts'
+import { print, printJson, say, table } from '../base/output.ts'
+import {
+  addTest,
+  alertMembers,
+  type ChannelName,
+  channelNames,
+  isUndelivered,
+  listAlerts,
+  type QueuedAlert,
+} from './alerts.ts'
 import { commandMs } from './alerts-command.ts'
 import { markFailed, openChannelsOf } from './alerts-queue.ts'
 import { readLimit, withStore } from './cli-store.ts'
@@ -33,7 +41,20 @@ const lineOf = (one: QueuedAlert) => ({
   attempts: one.attempts,
   ...(one.settled === null ? {} : { settled: new Date(one.settled).toISOString() }),
   ...(one.why === null ? {} : { why: one.why }),
+  ...(isUndelivered(one) ? { code: 'alert.undelivered' } : {}),
 })
+
+/** Says which way keeps failing: whoever lists alerts must not take silence for peace. */
+function warnOf(found: readonly QueuedAlert[]): void {
+  for (const channel of channelNames) {
+    const lost = found.filter(one => one.channel === channel && isUndelivered(one))
+    const last = lost.at(-1)
+    if (last === undefined) continue
+    say(
+      `vitalgate-receiver: warning: alert.undelivered: ${lost.length} of these did not arrive by ${channel}: ${last.why ?? 'unknown'}`,
+    )
+  }
+}
 
 function list(command: Command): void {
   const { undelivered, limit } = command.opts<{ undelivered?: boolean; limit: string }>()
@@ -42,6 +63,7 @@ function list(command: Command): void {
     const found = listAlerts(store, filter)
     if (json) for (const one of found) printJson(lineOf(one))
     else print(found.length === 0 ? 'no alerts' : table(head, found.map(rowOf)))
+    if (!json) warnOf(found)
   })
 }
 

@@ -2,13 +2,25 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { Command } from 'commander'
 import { nearest } from '../base/check.ts'
 import { durationMs } from '../base/clock.ts'
-import { Fault } from '../base/fault.ts'
+import { Fault, isFault } from '../base/fault.ts'
+import { isThere, writeSecretFile } from '../base/files.ts'
 import { exit, print, printJson, say, table, usage } from '../base/output.ts'
 import { type Args, args as argsForm } from '../wire/members.ts'
-import { isVerb, type VerbName, verbs } from '../wire/verbs.ts'
+import { dangerousVerbs, isObeyedBelow, isVerb, type VerbName, verbArgs, verbs } from '../wire/verbs.ts'
+import { readCapture } from './captures.ts'
 import { actorOf, type Opened, resolveGateway, withRegistry } from './cli-registry-open.ts'
 import { readLimit } from './cli-store.ts'
-import { type CommandLine, commandLine, listIntents, readIntent, storeIntent } from './commands.ts'
+import {
+  type CommandLine,
+  commandLine,
+  findIntent,
+  listIntents,
+  readIntent,
+  storeIntent,
+} from './commands.ts'
+import { holdOf } from './hold.ts'
+import { readMinimum } from './minimum.ts'
+import { isBelowMinimum, lastSeen } from './session.ts'
 
 interface SendOptions {
   arg: string[]
@@ -34,7 +46,18 @@ const meant = (text: string): string | number | boolean => {
   return /^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text
 }
 
-function readArgs(words: readonly string[]): Args {
+/** The arguments, if they are those of the verb: what its gateway would refuse is not stored. */
+function readArgs(verb: VerbName, words: readonly string[]): Args {
+  const args = readPairs(words)
+  try {
+    return verbArgs(verb, args)
+  } catch (error) {
+    if (isFault(error)) throw usage(error.message, error.hint)
+    throw error
+  }
+}
+
+function readPairs(words: readonly string[]): Args {
   const pairs = words.map((word): [string, string | number | boolean] => {
     const at = word.indexOf('=')
     if (at < 1) throw usage(`--arg is name=value, not ${word}`)
@@ -100,7 +123,7 @@ const toldOf = ({ detail }: CommandLine): string =>
     .join(', ')
 
 const sentences: Record<CommandLine['state'], (line: CommandLine) => string> = {
-  waiting: () => 'stored; it is sent when the gateway speaks next, for a quarter of an hour',
+  waiting: () => 'stored; the gateway is away: it is sent when it speaks next, for a quarter of an hour',
   sent: () => 'sent; no answer yet',
   done: line => `done${toldOf(line) === '' ? '' : `: ${toldOf(line)}`}`,
   failed: line => `failed: ${toldOf(line)}`,
@@ -110,10 +133,26 @@ const sentences: Record<CommandLine['state'], (line: CommandLine) => string> = {
   refused: line => `refused by the gateway: ${toldOf(line)}`,
 }
 
+/** Faults where nothing would be dispatched to the gateway, so that nobody waits for it. */
+function checkCommandable({ registry, store }: Opened, gateway: string, verb: VerbName): void {
+  const hold = holdOf(store, registry.reviews, gateway)
+  if (hold !== undefined) {
+    throw new Fault('registry.held', `gateway ${gateway} is on hold: ${hold.name}, flag ${hold.flag}`, {
+      hint: 'find out why, then: vitalgate-receiver registry release GATEWAY --why TEXT',
+    })
+  }
+  if (isBelowMinimum(store, gateway) && !isObeyedBelow(verb)) {
+    const told = `has version ${lastSeen(store, gateway)?.software}, below ${readMinimum(store).version}`
+    throw new Fault('command.outdated', `gateway ${gateway} ${told}: it does not obey ${verb}`, {
+      hint: 'update its software, then: vitalgate-receiver command send GATEWAY restart',
+    })
+  }
+}
+
 async function send(prefix: string, word: string, command: Command): Promise<void> {
   const options = command.opts<SendOptions>()
   const verb = readVerb(word)
-  const args = readArgs(options.arg)
+  const args = readArgs(verb, options.arg)
   const waitMs = readWait(options.wait)
   const actor = actorOf(options.by)
   await withRegistry(command, async opened => {
@@ -126,6 +165,7 @@ async function send(prefix: string, word: string, command: Command): Promise<voi
         hint: 'nothing is said to it any more; see: vitalgate-receiver registry list',
       })
     }
+    checkCommandable(opened, gateway, verb)
     await confirm(verb, gateway)
     const intent = storeIntent(state, store, registry, { gateway, verb, args, actor, now: Date.now() })
     const line = await follow(opened, intent, waitMs)
@@ -164,6 +204,39 @@ async function list(command: Command): Promise<void> {
   })
 }
 
+async function show(prefix: string, command: Command): Promise<void> {
+  const { capture } = command.opts<{ capture?: string }>()
+  await withRegistry(command, ({ registry, store, json }) => {
+    const row = findIntent(store, prefix)
+    if (row === undefined) {
+      throw usage(
+        `no command ${prefix}`,
+        'name it by 8 of its digits or more; see: vitalgate-receiver command list',
+      )
+    }
+    const line = commandLine(row, Date.now())
+    const bytes = capture === undefined ? undefined : readCapture(store, registry, row)
+    if (bytes !== undefined) {
+      if (isThere(capture!)) throw usage(`${capture} is there already`, 'name a file that is not there')
+      writeSecretFile(capture!, bytes)
+    }
+    if (json) printJson({ ...line, ...(bytes !== undefined && { file: capture, bytes: bytes.length }) })
+    else {
+      print(`${line.verb} ${line.intent} to ${line.gateway}, by ${line.by}: ${sentences[line.state](line)}`)
+      if (bytes !== undefined) {
+        print(`${bytes.length} bytes written to ${capture}`)
+        say('it holds what residents measured; before you pass it on: vitalgate capture scrub')
+      }
+    }
+  })
+}
+
+/** An example of each verb that takes arguments. */
+const examples = Object.entries(verbs)
+  .flatMap(([verb, { example }]) => (example === '' ? [] : [`${verb} ${example}`]))
+  .map(words => `\n          vitalgate-receiver command send k3v9qa ${words}`)
+  .join('')
+
 /** `vitalgate-receiver command`: what gateways are told to do. */
 export function commandCommand(): Command {
   const command = new Command('command').description('what gateways are told to do, and what became of it')
@@ -171,16 +244,29 @@ export function commandCommand(): Command {
     .command('send')
     .argument('<gateway>', 'gateway id, or its first 6 characters or more')
     .argument('<verb>', Object.keys(verbs).join(', '))
-    .description('tell a gateway to do something; restart and wipe are signed by the operator')
+    .description(`tell a gateway to do something; ${dangerousVerbs.join(', ')} are signed by the operator`)
     .option('--arg <name=value>', 'argument of the verb', (word, all: string[]) => [...all, word], [])
     .option('--by <name>', 'who wants it (default: who is logged in)')
     .option('--wait <duration>', 'how long to wait for the answer', '60s')
     .action((gateway: string, verb: string, _options, self: Command) => send(gateway, verb, self))
     .addHelpText(
       'after',
-      '\nIt is stored first, sent when the gateway speaks next, and stands for 15 minutes.' +
-        '\nExample: vitalgate-receiver command send k3v9qa ping --wait 6m' +
+      '\nIt is stored first, and stands for 15 minutes. It is sent within a second where the gateway is connected,' +
+        '\nand else when it speaks next.' +
+        '\nExamples: vitalgate-receiver command send k3v9qa ping --wait 6m' +
+        examples +
         '\nExit codes: 0 done, 1 failed, interrupted or expired, 2 usage, 3 no answer yet, 12 refused by the gateway',
+    )
+  command
+    .command('show')
+    .argument('<intent>', 'the command, or its first 8 digits or more')
+    .description('show one command; write the capture that a capture-stop handed up')
+    .option('--capture <file>', 'write the capture into this file, which must not be there yet')
+    .action((intent: string, _options, self: Command) => show(intent, self))
+    .addHelpText(
+      'after',
+      '\nExample: vitalgate-receiver command show 4f2a90c1 --capture scale-1.capture' +
+        '\nExit codes: 0 done, 1 no capture or not all of it, 2 usage',
     )
   command
     .command('list')

@@ -1,10 +1,11 @@
-import { userInfo } from 'node:os'
 import { Command } from 'commander'
 import { nearest } from '../base/check.ts'
 import { print, printJson, table, usage } from '../base/output.ts'
 import { flags } from '../wire/flags.ts'
-import { readGateway, readLimit, withStore } from './cli-store.ts'
-import { type FlagFilter, type FlagLine, listFlags, reviewFlag, showFlag } from './flags.ts'
+import { actorOf, withRegistry } from './cli-registry-open.ts'
+import { readGateway, readLimit } from './cli-store.ts'
+import { type FlagAct, type FlagFilter, type FlagLine, listFlags, reviewFlag, showFlag } from './flags.ts'
+import { openReviewer } from './reviews.ts'
 
 interface ListOptions {
   gateway?: string
@@ -30,7 +31,7 @@ const rowOf = (one: FlagLine): string[] => [
   String(one.id),
   one.at.slice(0, 19).replace('T', ' '),
   one.flag,
-  one.state,
+  one.unsigned === undefined ? one.state : `${one.state}, ${one.unsigned} unsigned`,
   one.gateway?.slice(0, 8) ?? '-',
   one.device ?? '-',
   one.more === undefined ? one.detail : `${one.detail} (and ${one.more} more, only counted)`,
@@ -43,32 +44,49 @@ function readId(text: string): number {
   return Number(text)
 }
 
-function list(command: Command): void {
-  withStore(command, (store, json) => {
-    const found = listFlags(store, filterOf(command.opts()))
+async function list(command: Command): Promise<void> {
+  const filter = filterOf(command.opts())
+  await withRegistry(command, ({ store, registry, json }) => {
+    const found = listFlags(store, filter, registry.reviews)
     if (json) for (const one of found) printJson(one)
     else print(found.length === 0 ? 'no flags' : table(head, found.map(rowOf)))
   })
 }
 
-function show(id: string, command: Command): void {
-  withStore(command, (store, json) => {
-    const { flag, acts } = showFlag(store, readId(id))
+/** By whose key an act was signed, as people read it. */
+const signedBy = ({ act, signed }: FlagAct): string => {
+  if (act === 'raised') return '-'
+  return signed === null ? 'nobody: it does not count' : `${signed.operator}, key ${signed.key}`
+}
+
+async function show(id: string, command: Command): Promise<void> {
+  const number = readId(id)
+  await withRegistry(command, ({ store, registry, json }) => {
+    const { flag, acts } = showFlag(store, number, registry.reviews)
     if (json) return printJson({ ...flag, acts })
     print(table(head, [rowOf(flag)]))
-    const rows = acts.map(one => [one.at.slice(0, 19).replace('T', ' '), one.act, one.actor, one.detail])
-    print(`\n${table(['TIME (UTC)', 'ACT', 'BY', 'DETAIL'], rows)}`)
+    const rows = acts.map(one => [
+      one.at.slice(0, 19).replace('T', ' '),
+      one.act,
+      one.actor,
+      signedBy(one),
+      one.detail,
+    ])
+    print(`\n${table(['TIME (UTC)', 'ACT', 'BY', 'SIGNED BY', 'DETAIL'], rows)}`)
   })
 }
 
-function review(id: string, command: Command): void {
+async function review(id: string, command: Command): Promise<void> {
+  const number = readId(id)
   const { by, comment } = command.opts<{ by?: string; comment: string }>()
-  const name = (by ?? userInfo().username).trim()
-  if (!/^[^\x00-\x1f\x7f]{1,64}$/.test(name)) throw usage('--by is a name of 1 to 64 characters')
-  if (!/^[^\x00-\x1f\x7f]{1,500}$/.test(comment)) throw usage('--comment is one line of 1 to 500 characters')
-  withStore(command, (store, json) => {
-    const fresh = reviewFlag(store, readId(id), { by: name, comment, at: Date.now() })
-    if (json) printJson({ id: readId(id), state: 'reviewed', by: name, already: !fresh })
+  const name = actorOf(by)
+  if (!/^[^\p{Cc}]{1,500}$/u.test(comment)) throw usage('--comment is one line of 1 to 500 characters')
+  await withRegistry(command, ({ state, store, registry, json }) => {
+    const reviewer = openReviewer(state, registry)
+    const made = { by: name, comment, at: Date.now() }
+    const fresh = reviewFlag(store, registry.reviews, reviewer, number, made)
+    const { operator } = reviewer
+    if (json) printJson({ id: number, state: 'reviewed', by: name, operator, already: !fresh })
     else print(fresh ? `flag ${id} reviewed by ${name}` : `flag ${id} was already reviewed so by ${name}`)
   })
 }
@@ -100,7 +118,9 @@ export function flagsCommand(): Command {
   command
     .command('review')
     .argument('<id>', 'number of the flag')
-    .description('record that a person looked at a flag; nothing is deleted or changed')
+    .description(
+      'record that a person looked at a flag, signed by the operator; nothing is deleted or changed',
+    )
     .option('--by <name>', 'who looked at it (default: who is logged in)')
     .requiredOption('--comment <text>', 'what was found')
     .action((id: string, _options, self: Command) => review(id, self))

@@ -1,6 +1,6 @@
-import { isIP } from 'node:net'
 import { Command } from 'commander'
 import { print, printJson, usage } from '../base/output.ts'
+import { hostIn, readBroker, readHost, readPort } from './broker-address.ts'
 import type { Plan } from './init-keys.ts'
 
 interface InitOptions {
@@ -9,49 +9,29 @@ interface InitOptions {
   broker: string
   announce?: string[]
   operator: string
+  rootFrom?: string
   passphraseFile?: string
 }
 
-const hostGrammar = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/
-const brokerGrammar = /^mqtts:\/\/(?:\[([0-9a-f:]+)\]|([a-z0-9.-]+)):(\d{1,5})$/
-
-function readHost(text: string): string {
-  const host = text.toLowerCase()
-  if (isIP(host) === 0 && !hostGrammar.test(host)) {
-    throw usage(`${text} is neither a host name nor an address`, 'a name alone, without mqtts:// and port')
-  }
-  return host
-}
-
-function readPort(text: string): number {
-  const port = Number(text)
-  if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_535) return port
-  throw usage(`port is 1 to 65535, not ${text}`)
-}
-
-function readBroker(url: string): string {
-  const port = Number(brokerGrammar.exec(url)?.[3])
-  if (port >= 1 && port <= 65_535) return url
-  throw usage(`${url} is no broker`, 'mqtts://host:port')
-}
-
 /** The plan that was typed; every problem with it is a usage fault. */
-function planOf({ host = [], port, broker, announce = [], operator }: InitOptions, now: number): Plan {
+function planOf(options: InitOptions, now: number): Plan {
+  const { host = [], port, broker, announce = [], operator } = options
+  const shared = options.rootFrom === undefined ? {} : { rootFrom: options.rootFrom }
   const announced = announce.map(readBroker)
   if (host.length > 7 || announced.length > 8) throw usage('at most 7 hosts and 8 announced brokers')
   if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(operator)) {
     throw usage(`${operator} is no operator name`, '1 to 64 of a-z 0-9 . _ - and a letter or digit first')
   }
   if (broker !== 'embedded') {
-    const [, address, name, at] = brokerGrammar.exec(readBroker(broker))!
-    const hosts = [...new Set([(address ?? name)!, ...host.map(readHost)])]
-    return { hosts, port: readPort(at!), broker, announced, operator, now }
+    const own = hostIn(readBroker(broker))
+    const hosts = [...new Set([own.host, ...host.map(readHost)])]
+    return { hosts, port: own.port, broker, announced, operator, ...shared, now }
   }
   const hosts = [...new Set(host.map(readHost))]
   if (hosts.length === 0) {
     throw usage('name the hosts under which gateways reach this machine', '--host receiver.example.org')
   }
-  return { hosts, port: readPort(port), broker, announced, operator, now }
+  return { hosts, port: readPort(port), broker, announced, operator, ...shared, now }
 }
 
 async function init(command: Command): Promise<void> {
@@ -63,7 +43,9 @@ async function init(command: Command): Promise<void> {
     import('../base/files.ts'),
   ])
   const { state } = options
-  const passphrase = (): Promise<string> => askPassphrase(options.passphraseFile, !isThere(paths(state).root))
+  // a root that is there already, here or at another server, has its passphrase
+  const isNew = options.rootFrom === undefined && !isThere(paths(state).root)
+  const passphrase = (): Promise<string> => askPassphrase(options.passphraseFile, isNew)
   // asked again where all is done, nothing of the plan is looked at
   const plan = isInitialised(state) ? undefined : planOf(options, Date.now())
   const { facts, words, already } = await initialise(state, plan, passphrase)
@@ -95,6 +77,10 @@ export function initCommand(): Command {
       'mqtts://host:port told to gateways, where a router forwards it to this machine',
     )
     .option('--operator <name>', 'name of the first operator', 'operator')
+    .option(
+      '--root-from <dir>',
+      'folder with root.sealed and successor.sealed of another server: the same root',
+    )
     .option('--passphrase-file <file>', 'file (mode 0600) with the passphrase of the registry root')
     .action(() => init(command))
     .addHelpText(

@@ -3,6 +3,7 @@ import { print, printJson, table, usage } from '../base/output.ts'
 import { actorOf, resolveGateway, withRegistry } from './cli-registry-open.ts'
 import { acceptDevice, listDevices } from './devices.ts'
 import { releaseDevice } from './readings.ts'
+import { openReviewer } from './reviews.ts'
 
 async function list(prefix: string | undefined, command: Command): Promise<void> {
   await withRegistry(command, ({ registry, store, json }) => {
@@ -10,16 +11,19 @@ async function list(prefix: string | undefined, command: Command): Promise<void>
     const devices = gateways.flatMap(gateway => listDevices(registry, store, gateway))
     if (json) for (const device of devices) printJson(device)
     else {
-      const rows = devices.map(({ gateway, device, driver, station, state, proposal, proposed }) => [
-        gateway,
-        device,
-        driver,
-        station,
-        state,
-        proposal.slice(0, 12),
-        proposed === null ? '-' : new Date(proposed).toISOString().slice(0, 16).replace('T', ' '),
-      ])
-      const head = ['GATEWAY', 'DEVICE', 'DRIVER', 'STATION', 'STATE', 'PROPOSAL', 'PROPOSED (UTC)']
+      const rows = devices.map(
+        ({ gateway, device, driver, station, port, bonded, state, proposal, proposed }) => [
+          gateway,
+          device,
+          driver,
+          station,
+          port === undefined ? '-' : bonded === true ? `${port.slice(0, 8)} paired` : port.slice(0, 8),
+          state,
+          proposal.slice(0, 12),
+          proposed === null ? '-' : new Date(proposed).toISOString().slice(0, 16).replace('T', ' '),
+        ],
+      )
+      const head = ['GATEWAY', 'DEVICE', 'DRIVER', 'STATION', 'PORT', 'STATE', 'PROPOSAL', 'PROPOSED (UTC)']
       print(rows.length === 0 ? 'no devices' : table(head, rows))
     }
   })
@@ -55,7 +59,10 @@ async function accept(prefix: string, device: string, command: Command): Promise
       now,
       ...(proposal === undefined ? {} : { proposal }),
     })
-    const released = release === true ? releaseDevice(store, gateway, device, actor, now, held) : 0
+    const released =
+      release === true
+        ? releaseDevice(store, openReviewer(state, registry), gateway, device, actor, now, held)
+        : 0
     if (json) {
       printJson({ gateway, ...held, version, outcome: already ? 'already' : 'accepted', released })
       return

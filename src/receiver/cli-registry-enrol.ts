@@ -14,12 +14,13 @@ import {
   makeBundle,
   type Signers,
 } from './enrol.ts'
+import { acceptHanded, isHandover, readHandover, takeHandover } from './handover.ts'
 import { readPinnedRoot } from './root.ts'
 import { paths, readAuthority } from './state.ts'
 import { keepWaiting } from './waiting.ts'
 
 interface EnrolOptions {
-  site: string
+  site?: string
   words?: string
   wordsFile?: string
   out: string
@@ -61,7 +62,7 @@ function signersOf({ state, registry }: Opened, options: EnrolOptions): () => Pr
     const passphrase = await askPassphrase(options.passphraseFile, false)
     held = {
       root: readPinnedRoot(registry, options.root ?? paths(state).root, passphrase),
-      authority: readAuthority(state),
+      authority: readAuthority(state, registry.entry().ca),
     }
     return held
   }
@@ -77,36 +78,44 @@ async function enrolFile(
   { state, store, registry, json }: Opened,
   signers: () => Promise<Signers>,
 ): Promise<void> {
-  const request = await checkRequest(readTextFile(file), file)
+  const text = readTextFile(file)
+  const handover = isHandover(text) ? await readHandover(text, file, registry) : undefined
+  const request = handover?.request ?? (await checkRequest(text, file))
   const { gateway } = request.body
+  const site = options.site ?? handover?.binding.site
+  if (site === undefined) throw usage('name the site where they will stand', '--site NAME')
+  const when = { actor: actorOf(options.by), now: Date.now() }
+  if (handover !== undefined) takeHandover(store, registry, handover, when)
   const already = isEnrolled(store, registry, request)
   const known = registry.gateway(gateway)?.site
-  if (already && known !== options.site) {
-    throw new Fault('registry.known', `${gateway} is enrolled at ${known}, not at ${options.site}`, {
+  if (already && handover === undefined && known !== site) {
+    throw new Fault('registry.known', `${gateway} is enrolled at ${known}, not at ${site}`, {
       hint: `for its bundle again: --site ${known}`,
     })
   }
   if (!already) {
-    await confirm(request, options)
-    const decided = { site: options.site, actor: actorOf(options.by), now: Date.now() }
+    // the root has bound these very keys: there is nothing to compare
+    if (handover === undefined) await confirm(request, options)
+    const decided = { site, ...when }
     if (isRootAway(state, options)) {
       keepWaiting(store, registry, request, decided)
-      if (json) printJson({ file, gateway, site: options.site, outcome: 'waiting' })
-      else print(`waiting for the root to sign: ${gateway} at ${options.site}`)
+      if (json) printJson({ file, gateway, site, outcome: 'waiting' })
+      else print(`waiting for the root to sign: ${gateway} at ${site}`)
       return
     }
     await enrol(store, registry, request, await signers(), decided)
   }
+  if (handover !== undefined) acceptHanded(state, store, registry, handover, when)
   const bundle = join(options.out, `${gateway}.bundle.json`)
   writeFileAtomic(bundle, makeBundle(store, registry, gateway))
-  const site = registry.gateway(gateway)?.site
-  if (json) printJson({ file, gateway, site, outcome: already ? 'already' : 'enrolled', bundle })
-  else print(`${already ? 'already enrolled' : 'enrolled'}: ${gateway} at ${site}, bundle ${bundle}`)
+  const now = registry.gateway(gateway)?.site
+  if (json) printJson({ file, gateway, site: now, outcome: already ? 'already' : 'enrolled', bundle })
+  else print(`${already ? 'already enrolled' : 'enrolled'}: ${gateway} at ${now}, bundle ${bundle}`)
 }
 
 async function enrolAll(files: string[], command: Command): Promise<void> {
   const options = command.opts<EnrolOptions>()
-  if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(options.site)) {
+  if (options.site !== undefined && !/^[a-z0-9][a-z0-9._-]{0,63}$/.test(options.site)) {
     throw usage(`${options.site} is no site name`, '1 to 64 of a-z 0-9 . _ - and a letter or digit first')
   }
   if (options.words !== undefined && files.length > 1) {
@@ -135,9 +144,12 @@ async function enrolAll(files: string[], command: Command): Promise<void> {
 export function enrolCommand(): Command {
   const command = new Command('enrol')
   return command
-    .argument('<request...>', 'request files that the boxes wrote')
+    .argument(
+      '<request...>',
+      'request files that the boxes wrote, or files of another server (registry show --request)',
+    )
     .description('enrol gateways: compare words, sign bindings, write bundles')
-    .requiredOption('--site <name>', 'site where they will stand')
+    .option('--site <name>', 'site where they will stand; that of before for a gateway of another server')
     .option('--words <words>', 'the six words that the box shows (one request)')
     .option('--words-file <file>', 'a line of six words for each box, in any order')
     .option('--out <dir>', 'folder for the bundles', '.')
@@ -153,6 +165,7 @@ export function enrolCommand(): Command {
       'after',
       '\nWithout --words and --words-file the words are asked at the terminal. The same request again writes' +
         '\nits bundle again. What waits: registry waiting, sign, import, then bundle.' +
+        '\nA gateway that another server of this root gives away comes with a file of that one, and no words.' +
         '\nExample: vitalgate-receiver registry enrol request.json --site oak-house --out bundles' +
         '\nExit codes: 0 done (also: already so), 1 failed, 2 usage, 3 done in part, 13 not permitted, 130 interrupted',
     )

@@ -1,3 +1,5 @@
+import { sendingsSchema } from './command-sendings.ts'
+
 /**
  * What operators wanted of gateways, and the nonce of each session's hello, which a command must name. Stored
  * before anything is sent; `token` is the session in which it was last sent. Times: milliseconds since 1970.
@@ -19,4 +21,4 @@ CREATE TABLE IF NOT EXISTS hellos (
   gateway TEXT NOT NULL, token INTEGER NOT NULL, nonce TEXT NOT NULL,
   PRIMARY KEY (gateway, token)
 ) STRICT, WITHOUT ROWID;
-`
+${sendingsSchema}`

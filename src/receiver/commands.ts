@@ -7,6 +7,7 @@ import type { Args } from '../wire/members.ts'
 import { publicForm, signRegistry } from '../wire/registry.ts'
 import { type PublicStatement, publish } from '../wire/statement.ts'
 import { type VerbName, verbs } from '../wire/verbs.ts'
+import { excuseCrossed } from './command-sendings.ts'
 import type { Registry } from './registry.ts'
 import { operatorSigner } from './revoke.ts'
 import { count, type Store } from './store.ts'
@@ -80,6 +81,12 @@ function orderFor(
  */
 export function storeIntent(state: string, store: Store, registry: Registry, wanted: Wanted): string {
   const { gateway, verb, args, actor, now } = wanted
+  const moved = registry.moved(gateway)
+  if (moved !== undefined) {
+    throw new Fault('registry.moved', `gateway ${gateway} belongs to server ${moved.server} by now`, {
+      hint: 'send the command there: this server is obeyed no more',
+    })
+  }
   const intent = hex(randomBytes(16))
   const order = orderFor(state, registry, wanted, intent)
   store.write(() =>
@@ -137,6 +144,17 @@ export function commandLine(row: IntentRow, now: number): CommandLine {
 export const readIntent = (store: Store, intent: string): IntentRow | undefined =>
   store.get<IntentRow>('SELECT * FROM intents WHERE intent = ?', intent)
 
+/** The command that an intent or its beginning (8 digits or more) names; undefined for none, or more than one. */
+export function findIntent(store: Store, prefix: string): IntentRow | undefined {
+  if (!/^[0-9a-f]{8,32}$/.test(prefix)) return undefined
+  const rows = store.all<IntentRow>(
+    'SELECT * FROM intents WHERE substr(intent, 1, ?) = ? LIMIT 2',
+    prefix.length,
+    prefix,
+  )
+  return rows.length === 1 ? rows[0] : undefined
+}
+
 /** The newest commands, the newest last; of one gateway if it is named. */
 export const listIntents = (store: Store, gateway: string | undefined, limit: number): IntentRow[] =>
   store
@@ -164,14 +182,22 @@ export function takeResult(store: Store, gateway: string, body: ResultBody, now:
   count(store, known ? 'RESULT_AGAIN' : 'RESULT_UNASKED', gateway, now)
 }
 
-/** A gateway says that it did not obey: true where that was a command of this server. Inside `write`. */
+/**
+ * Whose a command was that a gateway did not obey: nobody's that we know, ours, or ours and refused for an honest
+ * reason: it crossed the next connection, or the gateway had been told of a lowest version that does not hold any more.
+ */
+export type Refused = 'unknown' | 'ours' | 'honest'
+
+/** A gateway says that it did not obey. Inside `write`. */
 export function takeRefusal(
   store: Store,
   gateway: string,
-  { why, intent }: { why: string; intent: string | null },
+  { why, intent, count: times }: { why: string; intent: string | null; count: number },
   now: number,
-): boolean {
-  if (intent === null) return false
+): Refused {
+  if (intent === null) return 'unknown'
+  // it was not obeyed, so it may be sent again: with the next ready, as any that waits
+  if (why === 'command.replayed' && times === 1 && excuseCrossed(store, gateway, intent)) return 'honest'
   const { changes } = store.run(
     `UPDATE intents SET outcome = 'refused', detail = ?, ended = ?
      WHERE intent = ? AND gateway = ? AND outcome IS NULL AND sent IS NOT NULL`,
@@ -180,5 +206,6 @@ export function takeRefusal(
     intent,
     gateway,
   )
-  return changes > 0
+  if (changes === 0) return 'unknown'
+  return why === 'command.outdated' && times === 1 ? 'honest' : 'ours'
 }

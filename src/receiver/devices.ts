@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3'
 import { Fault } from '../base/fault.ts'
 import { signRegistry } from '../wire/registry.ts'
+import { proposedWiring } from './ports.ts'
 import type { AcceptedDevice, Registry } from './registry.ts'
 import { insertStatement } from './registry-rows.ts'
 import { isRemoved } from './removals.ts'
@@ -49,6 +50,9 @@ export interface KnownDevice {
   proposal: string
   /** When it was proposed, if the proposal is in this store. */
   proposed: number | null
+  /** The tag of its port and whether it is paired, where the proposal told so (WIRE 6.6). */
+  port?: string
+  bonded?: boolean
 }
 
 /** All devices of a gateway, by name. `changed` shows what was proposed since the acceptance. */
@@ -61,7 +65,9 @@ export function listDevices(registry: Registry, store: Store, gateway: string): 
   }
   const proposed = proposals.map(({ device, driver, station, hash, at }): KnownDevice => {
     const held = accepted.find(one => one.device === device)
-    return { gateway, device, driver, station, state: stateOf(hash, held), proposal: hash, proposed: at }
+    const state = stateOf(hash, held)
+    const wiring = proposedWiring(store, hash)
+    return { gateway, device, driver, station, state, proposal: hash, proposed: at, ...wiring }
   })
   const others = accepted
     .filter(one => !proposals.some(({ device }) => device === one.device))

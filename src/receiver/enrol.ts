@@ -15,6 +15,7 @@ import { type Certified, type CheckedRequest, checkSigningRequest, issueGateway 
 import { isRevoked, type Registry } from './registry.ts'
 import { enrolmentsLike, insertEnrolment, newestEnrolment } from './registry-enrolments.ts'
 import { insertStatement, newestRows } from './registry-rows.ts'
+import { insertRenewal, newestCertificate } from './renewals.ts'
 import type { Store } from './store.ts'
 
 /** Largest request file (WIRE 1.5). */
@@ -57,7 +58,8 @@ export interface Signers {
   authority: Certified
 }
 
-const requestOf = ({ statement }: CheckedEnrolment): string => JSON.stringify(publish(statement))
+/** A request as its row has it. */
+export const requestOf = ({ statement }: CheckedEnrolment): string => JSON.stringify(publish(statement))
 
 /**
  * Whether this very request is enrolled already. Fault `registry.known` where its gateway id, or one of its keys,
@@ -74,9 +76,13 @@ export function isEnrolled(store: Store, registry: Registry, request: CheckedEnr
   const held = registry.gateway(gateway)
   // a binding that is there and not believed is damage, and frees no id
   for (const damage of held === undefined && hasBinding(store, gateway) ? registry.damage() : []) throw damage
-  const isFree = held === undefined ? !hasBinding(store, gateway) : isRevoked(registry, gateway)
+  const moved = registry.moved(gateway)
+  // it belongs to another server, which gave it away with exactly these keys (WIRE 9.11)
+  const comesBack = moved?.kid === request.body.kid && !isRevoked(registry, gateway)
+  const isFree =
+    comesBack || (held === undefined ? !hasBinding(store, gateway) : isRevoked(registry, gateway))
   const same = rows.find(row => row.request === requestOf(request))
-  if (same !== undefined && held?.version === same.version && !isFree) return true
+  if (same !== undefined && held?.verifyKey.kid === request.body.kid && !isFree) return true
   const [clash] = rows.filter(row => row.gateway !== gateway)
   if (clash !== undefined) {
     throw new Fault('registry.known', `a key of ${gateway} belongs to gateway ${clash.gateway}`, {
@@ -89,6 +95,7 @@ export function isEnrolled(store: Store, registry: Registry, request: CheckedEnr
     })
   }
   const { sign, box } = keys
+  if (comesBack) return false
   if (rows.some(row => row.sign_key === sign || row.box_key === box || row.tls_key === request.csr.pin)) {
     throw new Fault(
       'registry.known',
@@ -99,6 +106,19 @@ export function isEnrolled(store: Store, registry: Registry, request: CheckedEnr
     )
   }
   return false
+}
+
+/** Fault `registry.known` where one of these keys was ever enrolled: none is taken twice. */
+export function refuseUsedKeys(store: Store, { body, csr }: CheckedEnrolment): void {
+  const { gateway, keys } = body
+  const wanted = { gateway, sign_key: keys.sign, box_key: keys.box, tls_key: csr.pin }
+  const used = enrolmentsLike(store.db, wanted).find(
+    row => row.sign_key === keys.sign || row.box_key === keys.box || row.tls_key === csr.pin,
+  )
+  if (used === undefined) return
+  throw new Fault('registry.known', `a proposed key of ${gateway} was used before, by ${used.gateway}`, {
+    hint: 'each rotation takes three new keys: on the box: vitalgate provision rotate',
+  })
 }
 
 /** Whether there is a binding of this gateway, believed or not. */
@@ -128,7 +148,7 @@ export const bindingFor = (
 ): Omit<Binding, 'kid'> => ({
   gateway: body.gateway,
   server: registry.server.id,
-  version: (registry.gateway(body.gateway)?.version ?? 0) + 1,
+  version: registry.versions(body.gateway).binding + 1,
   site,
   keys: { sign: body.keys.sign, box: body.keys.box, tls: csr.pin },
   since: now,
@@ -144,6 +164,14 @@ export function enterBinding(
 ): void {
   const { body, csr } = request
   const { version, ...statement } = binding
+  const { gateway } = body
+  const known = enrolmentsLike(store.db, { gateway, sign_key: body.keys.sign, box_key: '', tls_key: '' })
+  // back from another server with the keys that it had here: only the certificate is new
+  if (known.some(row => row.gateway === gateway && row.sign_key === body.keys.sign)) {
+    insertRenewal(store, { gateway, tls_key: csr.pin, certificate, at, actor })
+    insertStatement(store.db, { subject: gateway, version, statement, at, actor })
+    return
+  }
   insertEnrolment(store.db, {
     gateway: body.gateway,
     version,
@@ -200,6 +228,12 @@ export function makeBundle(store: Store, registry: Registry, gateway: string): s
       hint: 'let the box make new keys and a new request, and enrol that',
     })
   }
+  const moved = registry.moved(gateway)
+  if (moved !== undefined) {
+    throw new Fault('registry.moved', `gateway ${gateway} belongs to server ${moved.server} by now`, {
+      hint: 'its bundle is made there',
+    })
+  }
   const binding = registry.statement('binding', gateway)
   const entry = registry.statement('server-entry', server.id)
   const row = newestEnrolment(store.db, gateway)
@@ -207,7 +241,7 @@ export function makeBundle(store: Store, registry: Registry, gateway: string): s
     enrolled === undefined ||
     binding === undefined ||
     entry === undefined ||
-    row?.version !== enrolled.version
+    row?.tls_key !== enrolled.tls
   ) {
     throw new Fault('registry.unknown', `gateway ${gateway} is not enrolled`)
   }
@@ -219,7 +253,7 @@ export function makeBundle(store: Store, registry: Registry, gateway: string): s
     operators: operatorsOf(registry).map(publish),
     binding: publish(binding),
     serverEntry: publish(entry),
-    certificate: row.certificate,
+    certificate: newestCertificate(store.db, gateway, row.tls_key) ?? row.certificate,
   }
   return `${JSON.stringify(bundle)}\n`
 }

@@ -1,7 +1,7 @@
 import { Fault } from '../base/fault.ts'
 import { type Flag, flags, type Outcome } from '../wire/flags.ts'
-import { actHash, actPlace } from './registry-acts.ts'
-import { appendLog } from './registry-log.ts'
+import type { ActRow } from './registry-acts.ts'
+import { appendReview, provenReviews, type Reviewer, type Reviews, signedAs, unreviewed } from './reviews.ts'
 import { type Cell, dayOf, type Store } from './store.ts'
 import { countedOnly, type Room, raiseSampled, sampleLimit } from './suspicion.ts'
 
@@ -42,11 +42,16 @@ export interface FlagLine {
   reading: { epoch: string; seq: number } | null
   at: string
   detail: string
+  /** What operators signed of it, last; what nobody signed leaves it open (WIRE 9.13). */
   state: 'open' | 'released' | 'reviewed'
   /** How many like it came since, up to the next one listed, and were only counted. */
   more?: number
   by?: string
   comment?: string
+  /** The operator whose key signed that. */
+  operator?: string
+  /** Acts about it that nobody signed. */
+  unsigned?: number
 }
 
 interface FlagRow {
@@ -58,9 +63,7 @@ interface FlagRow {
   seq: number | null
   at: number
   detail: string
-  act: 'released' | 'reviewed' | null
-  actor: string | null
-  comment: string | null
+  acts: number
 }
 
 /** Which flags to list, newest first in choice, oldest first in order. */
@@ -74,8 +77,8 @@ export interface FlagFilter {
 
 const isOutcomeFlag = (word: string): word is Flag => Object.hasOwn(flags, word)
 
-/** The flags that fit, oldest first; the newest `limit` of them. */
-export function listFlags(store: Store, filter: FlagFilter): FlagLine[] {
+/** The flags that fit, oldest first; the newest `limit` of them. Without `reviews` all of them are open. */
+export function listFlags(store: Store, filter: FlagFilter, reviews: Reviews = unreviewed): FlagLine[] {
   const where: string[] = ["raised.act = 'raised'"]
   const cells: Cell[] = []
   const wants = (condition: string, cell: Cell | undefined): void => {
@@ -86,25 +89,26 @@ export function listFlags(store: Store, filter: FlagFilter): FlagLine[] {
   wants('raised.gateway GLOB ?', filter.gateway === undefined ? undefined : `${filter.gateway}*`)
   wants('raised.flag = ?', filter.flag)
   wants('raised.id = ?', filter.id)
-  if (filter.open === true) where.push('later.id IS NULL')
-  const rows = store.all<FlagRow>(
+  const rows = store.each<FlagRow>(
     `SELECT raised.id, raised.flag, raised.gateway, raised.device, raised.at, raised.detail,
-            readings.epoch, readings.seq, later.act, later.actor, later.detail AS comment
-     FROM flag_acts AS raised
-     LEFT JOIN readings ON readings.id = raised.reading
-     LEFT JOIN flag_acts AS later ON later.id = (SELECT max(id) FROM flag_acts WHERE about = raised.id)
-     WHERE ${where.join(' AND ')} ORDER BY raised.id DESC LIMIT ?`,
+            readings.epoch, readings.seq, (SELECT count(*) FROM flag_acts WHERE about = raised.id) AS acts
+     FROM flag_acts AS raised LEFT JOIN readings ON readings.id = raised.reading
+     WHERE ${where.join(' AND ')} ORDER BY raised.id DESC`,
     ...cells,
-    filter.limit ?? -1,
   )
-  return withCounts(store, rows).reverse()
+  const found: { row: FlagRow; line: FlagLine }[] = []
+  for (const row of rows) {
+    if (found.length === filter.limit) break
+    const line = flagLine(store, row, reviews)
+    if (filter.open !== true || line.state === 'open') found.push({ row, line })
+  }
+  return withCounts(store, found).reverse()
 }
 
 /** The lines of rows, the newest first: the last of a gateway, flag and day tells what was only counted. */
-function withCounts(store: Store, rows: readonly FlagRow[]): FlagLine[] {
+function withCounts(store: Store, found: readonly { row: FlagRow; line: FlagLine }[]): FlagLine[] {
   const told = new Map<string, string>()
-  return rows.map(row => {
-    const line = flagLine(row)
+  return found.map(({ row, line }) => {
     const [name, day] = [`${row.flag} ${row.gateway}`, dayOf(row.at)]
     const next = told.get(name) ?? 'later'
     if (day === next) return line
@@ -114,8 +118,11 @@ function withCounts(store: Store, rows: readonly FlagRow[]): FlagLine[] {
   })
 }
 
-function flagLine(row: FlagRow): FlagLine {
+function flagLine(store: Store, row: FlagRow, reviews: Reviews): FlagLine {
   const { id, flag, gateway, device, detail } = row
+  const acts = row.acts === 0 ? [] : actsAbout(store, id, reviews)
+  const last = acts.findLast(one => one.signed !== null)
+  const unsigned = acts.filter(one => one.signed === null).length
   return {
     id,
     flag,
@@ -125,68 +132,67 @@ function flagLine(row: FlagRow): FlagLine {
     reading: row.epoch === null || row.seq === null ? null : { epoch: row.epoch, seq: row.seq },
     at: new Date(row.at).toISOString(),
     detail,
-    state: row.act ?? 'open',
-    ...(row.actor === null ? {} : { by: row.actor }),
-    ...(row.comment === null ? {} : { comment: row.comment }),
+    state: last?.act ?? 'open',
+    ...(last === undefined
+      ? {}
+      : { by: last.actor, comment: last.detail, operator: last.signed?.operator ?? '' }),
+    ...(unsigned === 0 ? {} : { unsigned }),
   }
-}
-
-/** One flag with every act about it. A fault `flag.unknown` where there is none of this id. */
-export function showFlag(store: Store, id: number): { flag: FlagLine; acts: FlagAct[] } {
-  const [flag] = listFlags(store, { id })
-  if (flag === undefined) {
-    throw new Fault('flag.unknown', `there is no flag ${id}`, { hint: 'type: vitalgate-receiver flags list' })
-  }
-  const acts = store.all<Omit<FlagAct, 'at'> & { at: number }>(
-    'SELECT act, at, actor, detail FROM flag_acts WHERE id = ? OR about = ? ORDER BY id',
-    id,
-    id,
-  )
-  return { flag, acts: acts.map(act => ({ ...act, at: new Date(act.at).toISOString() })) }
 }
 
 /** One thing that was done about a flag. */
 export interface FlagAct {
-  act: 'raised' | 'released' | 'reviewed'
+  act: 'raised' | ActRow['act']
   at: string
   actor: string
   detail: string
+  /** Who signed it: an operator and his key's id. Null where nobody did; what the receiver raised is not signed. */
+  signed: { operator: string; key: string } | null
 }
 
-/** Appends that a named person looked at a flag. False if this very review is there already. */
+/** What was done about a flag, the oldest first, and who signed it. */
+function actsAbout(store: Store, id: number, reviews: Reviews): (ActRow & Pick<FlagAct, 'signed'>)[] {
+  const proven = provenReviews(store, reviews, id)
+  return store
+    .all<ActRow>('SELECT id, act, about, at, actor, detail FROM flag_acts WHERE about = ? ORDER BY id', id)
+    .map(row => {
+      const review = signedAs(proven, row)
+      return { ...row, signed: review === undefined ? null : { operator: review.operator, key: review.kid } }
+    })
+}
+
+/** One flag with every act about it. A fault `flag.unknown` where there is none of this id. */
+export function showFlag(
+  store: Store,
+  id: number,
+  reviews: Reviews = unreviewed,
+): { flag: FlagLine; acts: FlagAct[] } {
+  const [flag] = listFlags(store, { id }, reviews)
+  if (flag === undefined) {
+    throw new Fault('flag.unknown', `there is no flag ${id}`, { hint: 'type: vitalgate-receiver flags list' })
+  }
+  const { at, detail } = flag
+  const acts = actsAbout(store, id, reviews).map(({ act, at, actor, detail, signed }) => {
+    return { act, at: new Date(at).toISOString(), actor, detail, signed }
+  })
+  return { flag, acts: [{ act: 'raised', at, actor: 'receiver', detail, signed: null }, ...acts] }
+}
+
+/** Appends that a named person looked at a flag, signed by the operator. False if this very review is there already. */
 export function reviewFlag(
   store: Store,
+  reviews: Reviews,
+  reviewer: Reviewer,
   id: number,
   review: { by: string; comment: string; at: number },
 ): boolean {
   return store.write(() => {
-    const { acts } = showFlag(store, id)
+    const { by, comment: words, at } = review
+    const { acts } = showFlag(store, id, reviews)
     const there = acts.some(
-      one => one.act === 'reviewed' && one.actor === review.by && one.detail === review.comment,
+      one => one.act === 'reviewed' && one.actor === by && one.detail === words && one.signed !== null,
     )
-    if (!there) appendAct(store, id, 'reviewed', review.by, review.comment, review.at)
+    if (!there) appendReview(store, reviewer, { flag: id, act: 'reviewed', by, words, at })
     return !there
   })
-}
-
-/** Appends an act about a flag that was raised. Inside `write`. */
-export function appendAct(
-  store: Store,
-  about: number,
-  act: 'released' | 'reviewed',
-  actor: string,
-  detail: string,
-  at: number,
-): void {
-  const { lastInsertRowid } = store.run(
-    `INSERT INTO flag_acts (act, about, flag, gateway, device, reading, at, actor, detail)
-     SELECT ?, id, flag, gateway, device, reading, ?, ?, ? FROM flag_acts WHERE id = ?`,
-    act,
-    at,
-    actor,
-    detail,
-    about,
-  )
-  const row = { id: Number(lastInsertRowid), act, about, at, actor, detail }
-  appendLog(store.db, { at, actor, act, subject: actPlace(row), hash: actHash(row) })
 }

@@ -15,6 +15,8 @@ export interface Plan {
   /** Addresses told to gateways where a router forwards other ones; none means host and port as they are. */
   announced: string[]
   operator: string
+  /** The folder with the sealed roots of another server, whose registry root this one shares. */
+  rootFrom?: string
   now: number
 }
 

@@ -6,6 +6,7 @@ import { type ServerEntry, signRegistry, verifyRegistry } from '../wire/registry
 import { rootWords } from '../wire/words.ts'
 import { certificatePin } from './authority.ts'
 import { makeCertificates, makeKeys, type Plan } from './init-keys.ts'
+import { copyRoot } from './init-root.ts'
 import { keepHead } from './registry-head.ts'
 import { insertStatement, newestRows, statementOf } from './registry-rows.ts'
 import {
@@ -109,6 +110,7 @@ export async function initialise(
   if (plan === undefined || isInitialised(state)) return answer(readFacts(state), true)
   makePrivateFolder(state)
   const lock = { passphrase: await passphrase() }
+  if (plan.rootFrom !== undefined) copyRoot(state, plan.rootFrom, lock.passphrase)
   await makeKeys(state, lock)
   const root = readSigner(state, 'root', lock)
   const successor = readSigner(state, 'successor', lock)

@@ -35,6 +35,10 @@ export interface Listener {
   listening: Promise<void>
   /** Never resolves; rejects with what makes going on senseless: a store that does not keep. */
   failed: Promise<never>
+  /** Publishes what goes down and is no answer. What cannot be sent now is lost, and asked for again. */
+  send(out: readonly Outgoing[]): void
+  /** What is shown and believed from the next connection on; nothing within the process. */
+  show(tls: TlsEnd): void
   /** Takes what was heard, sends what is due, then leaves. */
   stop(): Promise<void>
 }
@@ -145,6 +149,10 @@ export function startListener(settings: ListenSettings): Listener {
   return {
     listening: listening.promise,
     failed: failure.promise,
+    show: pipe.show,
+    send: out => {
+      for (const one of out) pipe.publish(one)
+    },
     stop: async () => {
       for (let before = -1; queue.length > 0 && queue.length !== before && !stopped; ) {
         // what cannot be taken now was not confirmed either, and comes again
@@ -201,6 +209,10 @@ function makePipe(settings: ListenSettings, fail: (error: unknown) => void, subs
         flight--
         room()
       })
+    },
+    show: (tls: TlsEnd): void => {
+      const { broker } = settings
+      if (typeof broker !== 'function') Object.assign(client.options, tlsOptions({ ...broker, tls }))
     },
     end: async (): Promise<void> => {
       const until = Date.now() + stopMs

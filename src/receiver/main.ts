@@ -49,7 +49,7 @@ function quieten(command: Command): void {
 }
 
 async function makeProgram(): Promise<Command> {
-  const [init, run, registry, flags, readings, alerts, commands] = await Promise.all([
+  const [init, run, registry, flags, readings, alerts, commands, keys] = await Promise.all([
     import('./cli-init.ts'),
     import('./cli-run.ts'),
     import('./cli-registry.ts'),
@@ -57,6 +57,7 @@ async function makeProgram(): Promise<Command> {
     import('./cli-readings.ts'),
     import('./cli-alerts.ts'),
     import('./cli-command.ts'),
+    import('./cli-keys.ts'),
   ])
   const root = new Command(program)
     .description('receives, verifies and keeps what the gateways of its registry send')
@@ -71,6 +72,7 @@ async function makeProgram(): Promise<Command> {
   root.addCommand(init.initCommand())
   root.addCommand(run.runCommand())
   root.addCommand(registry.registryCommand())
+  root.addCommand(keys.keysCommand())
   root.addCommand(flags.flagsCommand())
   root.addCommand(readings.readingsCommand())
   root.addCommand(alerts.alertsCommand())

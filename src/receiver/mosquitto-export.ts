@@ -17,7 +17,7 @@ import { fileFault, isThere, writeFileAtomic } from '../base/files.ts'
 import { crl, type Revoked } from './authority.ts'
 import { mosquittoConfiguration, mosquittoFiles, mosquittoRules } from './mosquitto.ts'
 import { isRevoked, type Registry } from './registry.ts'
-import { brokerTls, ownLock, readSecrets } from './state.ts'
+import { brokerTls, readAuthorities } from './state.ts'
 
 /** What to export, and for whom. */
 export interface ExportPlan {
@@ -132,13 +132,14 @@ export async function exportMosquitto(registry: Registry, plan: ExportPlan): Pro
     .gateways()
     .filter(gateway => registry.gateway(gateway) !== undefined && !isRevoked(registry, gateway))
   const { key, certificate, authority } = brokerTls(state)
-  const issuer = { key: readSecrets(state, 'authority', ownLock(state)).key, certificate: authority }
+  // Mosquitto wants a list of each CA that it is given
+  const lists = await Promise.all(readAuthorities(state).map(one => crl(one, revoked, now)))
   const at = mosquittoFiles(folder)
   const files: [path: string, content: string][] = [
     [at.authority, authority],
     [at.certificate, certificate],
     [at.key, key],
-    [at.revoked, await crl(issuer, revoked, now)],
+    [at.revoked, lists.join('')],
     [at.rules, mosquittoRules({ server: server.id, receiver: facts.client, gateways })],
     [
       at.configuration,

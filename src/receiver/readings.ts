@@ -1,6 +1,7 @@
 import type { ReadingBody } from '../wire/chained.ts'
 import { applyClaims } from './claims.ts'
-import { appendAct } from './flags.ts'
+import { keepPort, proposedWiring } from './ports.ts'
+import { appendReview, type Reviewer } from './reviews.ts'
 import type { Store } from './store.ts'
 import { raiseOnce } from './suspicion.ts'
 import type { Judgement } from './verify-reading.ts'
@@ -42,6 +43,7 @@ export function addReading(store: Store, { gateway, hash, body, judgement, recei
     JSON.stringify(judgement.notes),
   )
   const reading = Number(lastInsertRowid)
+  if (judgement.verdict === 'quarantine') keepPort(store, reading, body)
   for (const { flag, why } of judgement.flags) {
     raiseOnce(store, { flag, gateway, device: body.device, reading, detail: why, at: received })
   }
@@ -90,25 +92,29 @@ function verdictAt(store: Store, { gateway, epoch, seq }: Spot): 'flag' | 'accep
 
 /**
  * Releases the readings of a device that waited as DEVICE_UNREGISTERED, after an operator accepted it; its
- * own act, named (DESIGN 7a.13). Only those of the driver and station that `accepted` names, if it does.
- * Gives how many were released; values stay as they are.
+ * own act, named and signed (DESIGN 7a.13). Only those of the driver, station and port that `accepted` names, if it
+ * does. Gives how many were released; values stay as they are.
  */
 export function releaseDevice(
   store: Store,
+  reviewer: Reviewer,
   gateway: string,
   device: string,
   actor: string,
   now: number = Date.now(),
-  accepted?: { driver: string; station: string },
+  accepted?: { driver: string; station: string; proposal: string },
 ): number {
+  const port = accepted === undefined ? undefined : proposedWiring(store, accepted.proposal).port
   const cells = [
     gateway,
     device,
     accepted?.driver ?? null,
     accepted?.driver ?? null,
     accepted?.station ?? null,
+    port ?? null,
   ]
-  const theirs = `readings.gateway = ? AND readings.device = ? AND (? IS NULL OR (driver = ? AND station = ?))`
+  const theirs = `readings.gateway = ? AND readings.device = ? AND (? IS NULL OR (driver = ? AND station = ?))
+    AND coalesce((SELECT port FROM reading_ports WHERE reading = readings.id) = ?, 1)`
   return store.write(() => {
     const waiting = store.all<{ id: number } & Spot>(
       `SELECT id, gateway, epoch, seq FROM readings WHERE ${theirs} AND verdict = 'quarantine'`,
@@ -125,9 +131,33 @@ export function releaseDevice(
        ORDER BY raised.id`,
       ...cells,
     )
-    for (const { act } of open) {
-      appendAct(store, act, 'released', actor, `device ${device} was accepted`, now)
+    for (const { act: flag } of open) {
+      const words = `device ${device} was accepted`
+      appendReview(store, reviewer, { flag, act: 'released', by: actor, words, at: now })
     }
+    if (accepted !== undefined) flagOthers(store, gateway, device, accepted, now)
     return waiting.length
   })
+}
+
+/** What still waits came from another port: its flag may have stood for what was released, so it gets one again. */
+function flagOthers(
+  store: Store,
+  gateway: string,
+  device: string,
+  { driver, station }: { driver: string; station: string },
+  at: number,
+): void {
+  const left = store.get<{ id: number; port: string }>(
+    `SELECT readings.id, port FROM readings JOIN reading_ports ON reading = readings.id
+     WHERE gateway = ? AND device = ? AND driver = ? AND station = ? AND verdict = 'quarantine'
+     ORDER BY readings.id DESC LIMIT 1`,
+    gateway,
+    device,
+    driver,
+    station,
+  )
+  if (left === undefined) return
+  const detail = `device ${device} at port ${left.port} is not accepted`
+  raiseOnce(store, { flag: 'DEVICE_UNREGISTERED', gateway, device, reading: left.id, detail, at })
 }

@@ -1,9 +1,11 @@
 import { headZero } from '../wire/chain.ts'
+import type { BoxPublic } from '../wire/keys.ts'
 import { type Holes, holesLimit } from '../wire/members.ts'
 import { type Sealed, signAndSeal } from '../wire/message.ts'
 import { topics } from '../wire/topics.ts'
 import type { Chain, Place } from './chains-advance.ts'
 import { holesTo } from './chains-holes.ts'
+import { type Heard, lastHeard } from './heard.ts'
 import type { Store } from './store.ts'
 import type { Trust } from './verify.ts'
 
@@ -78,28 +80,50 @@ export function extentAsked(
   }
 }
 
+/**
+ * Between whom something goes down: under the keys of the server entry that the gateway's last hello named, to the
+ * box key of the binding whose signing key it named (WIRE 9.9, 9.10); before its first hello the newest of both.
+ * Undefined if it is no longer enrolled.
+ */
+export function endsDown<K>(
+  trust: Pick<Trust, 'gateway' | 'bound'> & {
+    keys: { answering(version: number, akid: string | null): K }
+  },
+  gateway: string,
+  heard: Heard | undefined,
+): { keys: K; box: BoxPublic } | undefined {
+  const enrolled = trust.gateway(gateway)
+  if (enrolled === undefined) return undefined
+  const bound = heard === undefined ? undefined : trust.bound(gateway, heard.kid)
+  // no entry has version 0: it is answered as by the newest
+  const keys = trust.keys.answering(heard?.entry ?? 0, heard?.akid ?? null)
+  return { keys, box: (bound ?? enrolled).boxPublic }
+}
+
 /** Signs and seals what the server says to one of its gateways; undefined if it is no longer enrolled. */
 export function sealDown(
-  trust: Trust,
+  trust: Pick<Trust, 'gateway' | 'bound' | 'keys'>,
   gateway: string,
+  heard: Heard | undefined,
   type: 'receipt' | 'welcome' | 'update',
   members: object,
 ): Sealed | undefined {
-  const enrolled = trust.gateway(gateway)
-  if (enrolled === undefined) return undefined
-  const { id, receipt } = trust.server
-  return signAndSeal(type, { id, key: receipt }, { id: gateway, box: enrolled.boxPublic }, members)
+  const ends = endsDown(trust, gateway, heard)
+  if (ends === undefined) return undefined
+  const { id, receipt } = ends.keys
+  return signAndSeal(type, { id, key: receipt }, { id: gateway, box: ends.box }, members)
 }
 
 /** The receipts for what is held. To be called only after the commit that made it so (WIRE 7.5). */
 export function receiptsFor(
+  store: Store,
   trust: Trust,
   held: readonly (Extent & { gateway: string })[],
   time: number,
 ): Outgoing[] {
   return held.flatMap(({ gateway, ...place }) => {
     if (place.seq === 0) return []
-    const sealed = sealDown(trust, gateway, 'receipt', { ...place, time })
+    const sealed = sealDown(trust, gateway, lastHeard(store, gateway), 'receipt', { ...place, time })
     return sealed === undefined
       ? []
       : [{ topic: topics(trust.server.id, gateway).down, payload: sealed.envelope }]

@@ -38,8 +38,11 @@ export const holdsHead = (db: Database.Database, { number, head }: SeenHead): bo
  * Remembers where the log ends. Not where what was remembered before is no longer in the log: that stays, until
  * a person has looked (`registry verify`) and removed the file.
  */
-export function keepHead(state: string, db: Database.Database): void {
-  const last = lastLogged(db)
+export function keepHead(
+  state: string,
+  db: Database.Database,
+  last: SeenHead | undefined = lastLogged(db),
+): void {
   if (last === undefined) return
   const seen = readHead(state)
   if (seen?.head === last.head || (seen !== undefined && !holdsHead(db, seen))) return

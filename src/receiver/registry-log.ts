@@ -3,7 +3,17 @@ import { hex, sha256, unhex } from '../base/bytes.ts'
 import { encodeBody } from '../wire/statement.ts'
 
 /** What was done with the registry: a closed list. */
-export type LogAct = 'entered' | 'enrolled' | 'waiting' | 'released' | 'removed' | 'reviewed'
+export type LogAct =
+  | 'entered'
+  | 'enrolled'
+  | 'waiting'
+  | 'released'
+  | 'removed'
+  | 'reviewed'
+  | 'minimum'
+  | 'renewed'
+  | 'forgotten'
+  | 'moved'
 
 /** One act on the registry. */
 export interface LogEntry {

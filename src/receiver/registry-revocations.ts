@@ -9,7 +9,7 @@ import { rowsAbove, type StatementRow, statementOf } from './registry-rows.ts'
 
 /** Who may sign a revocation. */
 export interface RevocationSigners {
-  roots: readonly VerifyKey[]
+  roots(row: StatementRow): readonly VerifyKey[]
   operators(): readonly VerifyKey[]
 }
 
@@ -44,8 +44,9 @@ export function openRevocations(
 
   /** What a row revokes, if whoever signed it might: an operator another operator never (WIRE 9.7). */
   function believed(row: StatementRow): Revocation {
-    const revocation = believe('revocation', row, [...signers.roots, ...signers.operators()])
-    if (signers.roots.some(root => root.kid === revocation.kid)) return revocation
+    const roots = signers.roots(row)
+    const revocation = believe('revocation', row, [...roots, ...signers.operators()])
+    if (roots.some(root => root.kid === revocation.kid)) return revocation
     if (revocation.what === 'operator') throw disbelieved(row, 'only the root revokes an operator')
     const signer = byKey.get(revocation.kid)?.revocation
     if (signer === undefined || signer.number >= revocation.number) return revocation

@@ -1,7 +1,7 @@
 import type Database from 'better-sqlite3'
 import { hex } from '../base/bytes.ts'
 import type { RegistryType } from '../wire/registry.ts'
-import { type Statement, statementHash } from '../wire/statement.ts'
+import { decodeBody, type Statement, statementHash } from '../wire/statement.ts'
 import { appendLog } from './registry-log.ts'
 
 /** One row of the table of statements. `id` rises in the order in which they were entered. */
@@ -57,7 +57,31 @@ export function insertStatement(db: Database.Database, entered: Entered): void {
   })()
 }
 
+/** Which server a binding or an entry names; undefined where it cannot be read, which its signature tells of. */
+export function namedServer(row: StatementRow): unknown {
+  try {
+    return decodeBody(statementOf(row).body).server
+  } catch {
+    return undefined
+  }
+}
+
 const columns = 'id, type, subject, version, body, signature'
+
+/** A statement by its place, as it was signed; undefined where there is none. */
+export function statementAt(
+  db: Database.Database,
+  type: RegistryType,
+  subject: string,
+  version: number,
+): Statement | undefined {
+  const row = db
+    .prepare<[string, string, number], StatementRow>(
+      `SELECT ${columns} FROM statements WHERE type = ? AND subject = ? AND version = ?`,
+    )
+    .get(type, subject, version)
+  return row === undefined ? undefined : statementOf(row)
+}
 
 /** Reads the newest rows of a kind about a subject, newest first, at most two. */
 export function newestRows(db: Database.Database): (type: RegistryType, subject: string) => StatementRow[] {

@@ -1,3 +1,6 @@
+import { movesSchema } from './moves.ts'
+import { rotationSchema } from './rotation-schema.ts'
+
 /**
  * The registry's tables in receiver.db, made where they are missing by whoever opens it. All but `proposals`
  * are append-only. `statements`: a row's place in `id` order is also the counter by which a running receiver
@@ -49,6 +52,7 @@ CREATE TABLE IF NOT EXISTS registry_log (
   hash TEXT,
   head TEXT NOT NULL
 ) STRICT;
+CREATE INDEX IF NOT EXISTS registry_log_minimum ON registry_log (number) WHERE act = 'minimum';
 
 CREATE TABLE IF NOT EXISTS proposals (
   gateway TEXT NOT NULL,
@@ -72,4 +76,4 @@ CREATE TRIGGER IF NOT EXISTS ${table}_remain BEFORE DELETE ON ${table}
 `,
 )
 
-export const registrySchema = tables + guards.join('')
+export const registrySchema = tables + guards.join('') + rotationSchema + movesSchema

@@ -2,28 +2,32 @@ import { hex } from '../base/bytes.ts'
 import { isFault } from '../base/fault.ts'
 import { envelopeHash } from '../wire/chain.ts'
 import type { EventBody } from '../wire/chained.ts'
-import { open } from '../wire/envelope.ts'
+import { open, readHeader } from '../wire/envelope.ts'
 import { bodyOf } from '../wire/message.ts'
 import { decodeBody, isSignedBy } from '../wire/statement.ts'
 import type { Proposal } from './devices.ts'
+import { proposedWiring } from './ports.ts'
 import type { Registry } from './registry.ts'
 import type { RegistryProblem } from './registry-verify.ts'
 import type { Store } from './store.ts'
 
-interface KeptRow {
+/** An envelope as it is kept in the chain of its gateway. */
+export interface KeptRow {
   hash: string
   kid: string
   envelope: Uint8Array
 }
 
 /** What a gateway's kept envelope says, if it is an event under one of the gateway's keys. */
-function saidBy(registry: Registry, gateway: string, row: KeptRow): EventBody | undefined {
+export function saidBy(registry: Registry, gateway: string, row: KeptRow): EventBody | undefined {
   const enrolled = registry.gateway(gateway)
   const key = enrolled?.verifyKey.kid === row.kid ? enrolled.verifyKey : registry.former(gateway, row.kid)
   const envelope = Uint8Array.from(row.envelope)
   if (key === undefined || hex(envelopeHash(envelope)) !== row.hash) return undefined
   try {
-    const statement = open(envelope, registry.server.box)
+    const box = registry.keys.opener(readHeader(envelope).akid)
+    if (box === undefined) return undefined
+    const statement = open(envelope, box)
     if (statement.type !== 'event' || !isSignedBy(statement, key)) return undefined
     const body = bodyOf('event', decodeBody(statement.body)) as EventBody
     return body.iss === gateway ? body : undefined
@@ -42,7 +46,13 @@ export function checkProposals(store: Store, registry: Registry): RegistryProble
     const said = kept === undefined ? undefined : saidBy(registry, gateway, kept)
     if (said?.event !== 'device-proposed') return [{ place, problem: 'its gateway signed no such event' }]
     const { detail } = said
-    const same = detail.device === device && detail.driver === driver && detail.station === station
+    const wiring = proposedWiring(store, hash)
+    const same =
+      detail.device === device &&
+      detail.driver === driver &&
+      detail.station === station &&
+      detail.port === wiring.port &&
+      detail.bonded === wiring.bonded
     return same ? [] : [{ place, problem: 'it is not what its gateway signed' }]
   })
 }

@@ -1,5 +1,6 @@
 import { hex } from '../base/bytes.ts'
 import { decodeBody, statementHash } from '../wire/statement.ts'
+import { type MoveRow, moveHash, movePlace } from './moves.ts'
 import {
   type ActRow,
   actHash,
@@ -10,8 +11,9 @@ import {
 } from './registry-acts.ts'
 import { type EnrolmentRow, enrolmentHash, enrolmentName } from './registry-enrolments.ts'
 import type { LogAct } from './registry-log.ts'
-import { placeOf, type StatementRow, statementOf } from './registry-rows.ts'
+import { namedServer, placeOf, type StatementRow, statementOf } from './registry-rows.ts'
 import type { RegistryProblem } from './registry-verify.ts'
+import { type RenewalRow, renewalHash, renewalPlace } from './renewals.ts'
 import type { Store } from './store.ts'
 
 /** A row that the log tells of: how it names it, and with which hash. */
@@ -41,6 +43,8 @@ export function loggedRows(store: Store): { act: LogAct; rows: LoggedRow[] }[] {
       act: 'enrolled',
       rows: of<EnrolmentRow>('SELECT * FROM enrolments', enrolmentName, enrolmentHash),
     },
+    { act: 'moved', rows: of<MoveRow>('SELECT * FROM moves', movePlace, moveHash) },
+    { act: 'renewed', rows: of<RenewalRow>('SELECT * FROM renewals', renewalPlace, renewalHash) },
     { act: 'waiting', rows: of<WaitingRow>('SELECT * FROM waiting', waitingPlace, waitingHash) },
     { act: 'released', rows: acts('released') },
     { act: 'reviewed', rows: acts('reviewed') },
@@ -48,7 +52,7 @@ export function loggedRows(store: Store): { act: LogAct; rows: LoggedRow[] }[] {
 }
 
 /** Statements that are numbered about a subject: from 1 without gaps, and lists name the hash before (WIRE 9.4). */
-export function chainedRows(rows: readonly StatementRow[]): RegistryProblem[] {
+export function chainedRows(rows: readonly StatementRow[], server: string): RegistryProblem[] {
   const problems: RegistryProblem[] = []
   const last = new Map<string, StatementRow>()
   const ordered = [...rows].sort((a, b) => a.version - b.version)
@@ -57,7 +61,7 @@ export function chainedRows(rows: readonly StatementRow[]): RegistryProblem[] {
     const before = last.get(name)
     last.set(name, row)
     const place = placeOf(row)
-    if (row.version !== (before?.version ?? 0) + 1) {
+    if (row.version !== (before?.version ?? 0) + 1 && isOurs(row, server)) {
       problems.push({ place, problem: `version ${row.version - 1} is missing` })
     } else if (before !== undefined && row.id < before.id) {
       problems.push({ place, problem: 'it was entered before the one that it follows' })
@@ -68,6 +72,10 @@ export function chainedRows(rows: readonly StatementRow[]): RegistryProblem[] {
   }
   return problems
 }
+
+/** Whether it is numbered here. What another server's registry says may come in any number of steps (WIRE 9.11). */
+const isOurs = (row: StatementRow, server: string): boolean =>
+  (row.type !== 'binding' && row.type !== 'server-entry') || namedServer(row) === server
 
 /** What a body names as `before`; undefined where it cannot be read, which its signature tells of. */
 function namedBefore(row: StatementRow): unknown {

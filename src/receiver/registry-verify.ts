@@ -10,6 +10,7 @@ import { firstHead, type LogAct, type Logged, nextLogHead, readLog } from './reg
 import { placeOf, type StatementRow, statementOf } from './registry-rows.ts'
 import { checkEnrolments } from './registry-verify-enrolments.ts'
 import { checkProposals } from './registry-verify-proposals.ts'
+import { checkReviews } from './registry-verify-reviews.ts'
 import { chainedRows, type LoggedRow, loggedRows } from './registry-verify-rows.ts'
 import type { Store } from './store.ts'
 
@@ -49,17 +50,29 @@ function checkLog(log: readonly Logged[]): RegistryProblem[] {
 }
 
 /** Whether the log still holds what was seen of it. */
-function checkSeen(state: string, store: Store, noted: SeenHead | undefined): RegistryProblem[] {
+function checkSeen(
+  store: Store,
+  seen: SeenHead | undefined,
+  noted: NotedHead | undefined,
+): RegistryProblem[] {
   const problem = ({ number, head }: SeenHead, who: string): RegistryProblem => ({
     place: `log ${number}`,
-    problem: `${who} head ${head.slice(0, 16)} here, and it is not: the registry was set back or rewritten`,
+    problem: `${who} head ${head.slice(0, 16)} here, and it is not: ${setBack}`,
   })
-  const seen = readHead(state)
+  const who = noted?.by === undefined ? 'you noted' : `${noted.by} saw`
   return [
     ...(seen === undefined || holdsHead(store.db, seen) ? [] : [problem(seen, 'registry.head saw')]),
-    ...(noted === undefined || holdsHead(store.db, noted) ? [] : [problem(noted, 'you noted')]),
+    ...(noted === undefined || holdsHead(store.db, noted) ? [] : [problem(noted, who)]),
   ]
 }
+
+const setBack = 'the registry was set back or rewritten'
+
+/** Whether the log does not hold any more what was seen of it. */
+export const isSetBack = ({ problem }: RegistryProblem): boolean => problem.endsWith(setBack)
+
+/** A head that the log must hold; by a person, unless it says by what. */
+export type NotedHead = SeenHead & { by?: string }
 
 /** Rows and the entries of the log about them: each has the other, with the same hash. */
 export function checkLogged(
@@ -97,17 +110,19 @@ function checkRemovals(store: Store, log: readonly Logged[]): RegistryProblem[] 
 }
 
 /** Every statement by itself: signed by whoever may, about its very place. */
-function checkSigned(registry: Registry, rows: readonly StatementRow[]): RegistryProblem[] {
+function checkSigned(registry: Registry, rows: readonly StatementRow[], going: Going): RegistryProblem[] {
   const operators = registry.operators().map(one => one.key)
-  const signers: Partial<Record<string, typeof operators>> = {
-    binding: [...registry.roots],
-    'server-entry': [...registry.roots],
-    operator: [...registry.roots],
+  const signersOf = (row: StatementRow): Partial<Record<string, typeof operators>> => ({
+    binding: [...registry.rootsOf(row)],
+    'server-entry': [...registry.rootsOf(row)],
+    operator: [...registry.rootsOf(row)],
     'device-list': operators,
-    revocation: [...registry.roots, ...operators],
-  }
+    review: operators,
+    revocation: [...registry.rootsOf(row), ...operators],
+  })
   return rows.flatMap(row => {
-    const keys = signers[row.type]
+    going()
+    const keys = signersOf(row)[row.type]
     if (keys === undefined) return [{ place: placeOf(row), problem: 'it has no place in the registry' }]
     try {
       believe(row.type as RegistryType, row, keys)
@@ -119,9 +134,13 @@ function checkSigned(registry: Registry, rows: readonly StatementRow[]): Registr
   })
 }
 
+/** Asked between two steps; throws where the walk is to end. */
+export type Going = () => void
+
 /** What the running registry does not believe, beyond single signatures: revoked signers, broken chains. */
-function checkBelieved(registry: Registry): RegistryProblem[] {
+function checkBelieved(registry: Registry, going: Going): RegistryProblem[] {
   for (const gateway of registry.gateways()) {
+    going()
     registry.gateway(gateway)
     registry.devices(gateway)
   }
@@ -135,15 +154,37 @@ function checkBelieved(registry: Registry): RegistryProblem[] {
 /**
  * Walks the whole registry: the log and its heads, the signature of every statement, the chains of device lists
  * and revocations, the rows of enrolments with their requests and certificates, and proposals with the signed
- * events behind them. `registry` must have been opened just now: what it remembers hides what was deleted.
+ * events behind them, reviews and what they are about. `registry` must have been opened just now: what it remembers
+ * hides what was deleted.
  */
 export async function verifyRegistryStore(
   state: string,
   store: Store,
   registry: Registry,
-  noted?: SeenHead,
+  noted?: NotedHead,
+  going: Going = () => undefined,
+): Promise<RegistryVerified> {
+  // read first: whatever is entered meanwhile, what was seen before is in what is walked then
+  const seen = readHead(state)
+  // one view of all tables, whoever enters something while they are walked
+  store.db.exec('BEGIN')
+  try {
+    return await walkAll(state, store, registry, seen, noted, going)
+  } finally {
+    store.db.exec('ROLLBACK')
+  }
+}
+
+async function walkAll(
+  state: string,
+  store: Store,
+  registry: Registry,
+  seen: SeenHead | undefined,
+  noted: NotedHead | undefined,
+  going: Going,
 ): Promise<RegistryVerified> {
   const log = readLog(store.db)
+  going()
   const rows = store.all<StatementRow & { at: number; actor: string }>('SELECT * FROM statements ORDER BY id')
   const entered = rows.map(row => ({
     place: placeOf(row),
@@ -153,15 +194,16 @@ export async function verifyRegistryStore(
   }))
   const found = [
     ...checkLog(log),
-    ...checkSeen(state, store, noted),
+    ...checkSeen(store, seen, noted),
     ...checkLogged('entered', log, entered),
     ...loggedRows(store).flatMap(({ act, rows }) => checkLogged(act, log, rows)),
     ...checkRemovals(store, log),
-    ...checkSigned(registry, rows),
-    ...chainedRows(rows),
-    ...checkBelieved(registry),
-    ...(await checkEnrolments(state, store, registry, rows)),
+    ...checkSigned(registry, rows, going),
+    ...chainedRows(rows, registry.server.id),
+    ...checkBelieved(registry, going),
+    ...(await checkEnrolments(state, store, registry, rows, going)),
     ...checkProposals(store, registry),
+    ...checkReviews(store, registry, log),
   ]
   const problems = [...new Map(found.map(one => [`${one.place}: ${one.problem}`, one])).values()]
   const last = log.at(-1)

@@ -1,7 +1,7 @@
 import { Fault } from '../base/fault.ts'
 import type { SigningKey } from '../wire/keys.ts'
 import { type Revocation, signRegistry } from '../wire/registry.ts'
-import type { OperatorKey, Registry } from './registry.ts'
+import type { Enrolled, OperatorKey, Registry } from './registry.ts'
 import { insertStatement } from './registry-rows.ts'
 import { ownLock, readSigner } from './state.ts'
 import type { Store } from './store.ts'
@@ -79,7 +79,8 @@ export function boundGateway(registry: Registry, gateway: string) {
 }
 
 /**
- * Revokes the keys of a gateway's newest binding, for ever (WIRE 9.7): signed by the operator's key. Faults
+ * Revokes the keys of a gateway, for ever (WIRE 9.7): those of its newest binding, and those before, which it may
+ * still speak under (WIRE 9.9). Signed by the operator's key. Gives the revocation of the newest. Faults
  * `registry.unknown`, `store.damaged`, `key.invalid`.
  */
 export function revokeGateway(
@@ -89,9 +90,15 @@ export function revokeGateway(
   gateway: string,
   decided: Decided,
 ): RevokedNow {
-  const { verifyKey, tls } = boundGateway(registry, gateway)
-  const revoked = { what: 'gateway', id: gateway, key: verifyKey.kid, tls } as const
-  return append(store, registry, operatorSigner(state, registry), revoked, decided)
+  const newest = boundGateway(registry, gateway)
+  const signer = operatorSigner(state, registry)
+  const revoke = ({ verifyKey, tls }: Enrolled): RevokedNow =>
+    append(store, registry, signer, { what: 'gateway', id: gateway, key: verifyKey.kid, tls }, decided)
+  return store.write(() => {
+    const done = revoke(newest)
+    for (const before of registry.bindings(gateway)) revoke(before)
+    return done
+  })
 }
 
 /** The operator of this name. Fault `registry.unknown`. */

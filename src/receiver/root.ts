@@ -18,8 +18,13 @@ export function readRoot(path: string, passphrase: string): SigningKey {
 /** The root of a sealed file, if it is the one that this registry pins. Fault `key.invalid`. */
 export function readPinnedRoot(registry: Registry, path: string, passphrase: string): SigningKey {
   const key = readRoot(path, passphrase)
-  if (base64url(key.publicKey) === registry.facts.root) return key
+  if (base64url(key.publicKey) === registry.facts.root) {
+    if (registry.roots.some(root => root.kid === key.kid)) return key
+    throw new Fault('key.invalid', 'the successor has taken over from this root, and was cut short', {
+      hint: 'type again: vitalgate-receiver registry succeed',
+    })
+  }
   throw new Fault('key.invalid', `${path} holds another root than this registry has`, {
-    hint: 'its six words are those that init printed: vitalgate-receiver init',
+    hint: 'its six words are those that init prints: vitalgate-receiver init',
   })
 }

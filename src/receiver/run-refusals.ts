@@ -77,7 +77,8 @@ export const partiesOf = (registry: Registry): Parties => ({
   receiver: registry.facts.client,
   isEnrolled: gateway => registry.gateway(gateway) !== undefined,
   isRevoked: (gateway, tls) =>
-    isRevoked(registry, gateway) || (tls !== undefined && registry.revokedTls(tls) !== undefined),
+    isRevoked(registry, gateway) ||
+    (tls !== undefined && (registry.revokedTls(tls) !== undefined || registry.isReplacedTls(gateway, tls))),
 })
 
 /** Watches the log of a broker that somebody else runs; undefined where none is named. Fault `usage`, `permission`. */

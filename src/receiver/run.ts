@@ -1,16 +1,21 @@
 import { systemClock } from '../base/clock.ts'
+import { readTextFile } from '../base/files.ts'
 import { type Log, makeLog } from '../base/log.ts'
 import { notify } from '../base/notify.ts'
 import { exit, say } from '../base/output.ts'
 import { type Broker, startBroker } from './broker.ts'
 import { makeCommander } from './command-dispatch.ts'
+import { watchCommands } from './command-watch.ts'
 import { type Listener, type Remote, startListener } from './listen.ts'
 import type { BrokerWatch } from './mosquitto-watch.ts'
 import { makeReceive } from './receive.ts'
 import { openRegistry, type Registry } from './registry.ts'
+import { type RegistryWatch, watchRegistry } from './registry-watch.ts'
+import { makeCertificates } from './renew.ts'
 import { type DamageWatch, watchDamage } from './run-damage.ts'
+import { type KeyWatch, watchKeys } from './run-keys.ts'
 import { onRefusedOf, partiesOf, startBrokerWatch } from './run-refusals.ts'
-import { adoptSecret, brokerTls, clientTls, paths, readFacts } from './state.ts'
+import { adoptSecret, brokerTls, clientTls, paths, readAuthority, readFacts } from './state.ts'
 import { openStore, type Store } from './store.ts'
 import { startWatch, type Telling, type Watch, type Watching } from './watch.ts'
 
@@ -53,20 +58,29 @@ function startListening(
   registry: Registry,
   embedded: Broker | undefined,
   log: Log,
+  fail: (error: unknown) => void,
 ): Listener {
   const { facts } = registry
+  const authority = () => readAuthority(state, registry.entry().ca)
+  const certificates = makeCertificates({ store, registry, authority, clock: systemClock, log, fail })
+  const commander = makeCommander(store, registry, log, systemClock.mono, certificates)
   const remote = (): Remote => ({ url: facts.broker, host: hostOf(facts.broker), tls: clientTls(state) })
-  return startListener({
+  const listener = startListener({
     broker: embedded?.connectReceiver ?? remote(),
     clientId: facts.client,
     server: registry.server.id,
     shared: embedded === undefined,
-    receive: makeReceive({
-      ...{ store, trust: registry, clock: systemClock, log },
-      commander: makeCommander(store, registry, log),
-    }),
+    receive: makeReceive({ store, trust: registry, clock: systemClock, log, commander }),
     log,
   })
+  const commands = watchCommands({ store, commander, send: listener.send, clock: systemClock, fail })
+  return {
+    ...listener,
+    stop: () => {
+      commands.stop()
+      return listener.stop()
+    },
+  }
 }
 
 /**
@@ -85,14 +99,18 @@ export async function runReceiver(options: RunOptions): Promise<void> {
   broken.promise.catch(() => undefined)
   const store = openStore(paths(state).database)
   let watch: DamageWatch | undefined
+  let kept: RegistryWatch | undefined
   let brokerWatch: BrokerWatch | undefined
   let told: Watch | undefined
+  let keyWatch: KeyWatch | undefined
   try {
     const registry = openRegistry(state, store.db)
     watch = watchDamage(registry, log, broken.reject)
+    kept = watchRegistry({ state, store, clock: systemClock, log, fail: broken.reject })
     const keeping = { store, registry, log, fail: broken.reject }
     brokerWatch = startBrokerWatch(options.brokerLog, state, keeping)
-    told = tell(options, { store, registry, log, fail: broken.reject })
+    const certificates = () => ownCertificates(state)
+    told = tell(options, { store, registry, log, certificates, fail: broken.reject })
     const broker =
       registry.facts.broker === 'embedded'
         ? await startEmbedded(state, store, registry, log, broken.reject)
@@ -100,8 +118,15 @@ export async function runReceiver(options: RunOptions): Promise<void> {
     broker?.failed.catch(broken.reject)
     try {
       const port = broker?.port ?? null
-      const listener = startListening(state, store, registry, broker, log)
+      const listener = startListening(state, store, registry, broker, log, broken.reject)
       try {
+        keyWatch = watchKeys(
+          state,
+          registry,
+          { broker: tls => broker?.show(tls), client: listener.show },
+          log,
+          broken.reject,
+        )
         // the embedded broker is there or nothing works; another may be away for days
         if (broker !== undefined) await Promise.race([listener.listening, ending.asked, broken.promise])
         tellReady(registry, port)
@@ -109,6 +134,7 @@ export async function runReceiver(options: RunOptions): Promise<void> {
         await Promise.race([ending.asked, listener.failed, broken.promise])
         notify('STOPPING=1')
       } finally {
+        keyWatch?.stop()
         await listener.stop()
       }
     } finally {
@@ -116,6 +142,7 @@ export async function runReceiver(options: RunOptions): Promise<void> {
     }
   } finally {
     watch?.stop()
+    await kept?.stop()
     await brokerWatch?.stop()
     await told?.stop()
     store.close()
@@ -126,6 +153,13 @@ export async function runReceiver(options: RunOptions): Promise<void> {
 function tell({ telling }: RunOptions, given: Omit<Watching, 'telling' | 'clock'>): Watch | undefined {
   return telling === undefined ? undefined : startWatch({ ...given, telling, clock: systemClock })
 }
+
+/** The certificates that the receiver itself shows, or its broker. */
+const ownCertificates = (state: string): { name: string; certificate: string }[] => [
+  { name: 'broker', certificate: readTextFile(paths(state).brokerCertificate) },
+  { name: 'receiver', certificate: readTextFile(paths(state).clientCertificate) },
+  { name: 'certificate authority', certificate: readTextFile(paths(state).authorityCertificate) },
+]
 
 function tellReady(registry: Registry, port: number | null): void {
   const where = port === null ? registry.facts.broker : `port ${port}`

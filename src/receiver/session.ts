@@ -1,15 +1,16 @@
 import { hex } from '../base/bytes.ts'
+import { isBelow } from '../base/version.ts'
 import { holesLimit } from '../wire/members.ts'
 import { makeNonce, seenHash } from '../wire/session.ts'
 import { statementHash } from '../wire/statement.ts'
 import { topics } from '../wire/topics.ts'
+import { confirmHeard, keepHeard, lastHeard } from './heard.ts'
+import { holdOf, releasedToken } from './hold.ts'
+import { readMinimum } from './minimum.ts'
 import { type Extent, extentAsked, type Outgoing, sealDown } from './receipts.ts'
 import { count, type Store } from './store.ts'
 import { raiseOnce } from './suspicion.ts'
 import type { Proven, Trust } from './verify.ts'
-
-/** Lowest gateway version that this server asks for. */
-const minVersion = '0.1.0'
 
 /** Sessions of a gateway that are kept, the newest. A hello of one gets the same bytes again (WIRE 7.2). */
 const keptSessions = 64
@@ -43,14 +44,15 @@ export function takeHello(
   noteRollback(store, trust, hello, now)
   const token = nextToken(store, gateway, body.token)
   const serverNonce = makeNonce()
-  const welcome = sealDown(trust, gateway, 'welcome', {
+  keepHeard(store, gateway, body, name, now)
+  const welcome = sealDown(trust, gateway, lastHeard(store, gateway), 'welcome', {
     nonce: body.nonce,
     serverNonce,
     epochs: answersTo(store, hello, trust.server.id),
-    status: 'ok',
+    status: holdOf(store, trust.reviews, gateway) === undefined ? 'ok' : 'hold',
     token,
     time: now,
-    minVersion,
+    minVersion: readMinimum(store).version,
     versions: trust.versions(gateway),
   })
   if (welcome === undefined) return []
@@ -124,9 +126,14 @@ function nextToken(store: Store, gateway: string, told: number): number {
 }
 
 /** Judges a ready: whether it saw the very hello and welcome of its session (WIRE 7.4). Inside `write`. */
-export function takeReady(store: Store, { gateway, body }: Proven & { type: 'ready' }, now: number): boolean {
+export function takeReady(
+  store: Store,
+  trust: Pick<Trust, 'reviews'>,
+  { gateway, body }: Proven & { type: 'ready' },
+  now: number,
+): boolean {
   const session = store.get<Session>(
-    `SELECT id, told, token, at, ready FROM sessions
+    `SELECT id, hello, told, token, at, ready FROM sessions
      WHERE gateway = ? AND server_nonce = ? AND token = ? AND seen = ?`,
     gateway,
     body.serverNonce,
@@ -139,7 +146,8 @@ export function takeReady(store: Store, { gateway, body }: Proven & { type: 'rea
   }
   if (session.ready !== null) return true
   store.run('UPDATE sessions SET ready = ? WHERE id = ?', now, session.id)
-  const missed = missedToken(store, gateway, session)
+  confirmHeard(store, gateway, session.hello)
+  const missed = missedToken(store, trust, gateway, session)
   if (missed !== undefined) {
     const detail = `it knows session ${session.told}, though session ${missed} was confirmed in its name`
     raiseOnce(store, { flag: 'CLONE_SUSPECT', gateway, detail, at: now })
@@ -149,6 +157,7 @@ export function takeReady(store: Store, { gateway, body }: Proven & { type: 'rea
 
 interface Session {
   id: number
+  hello: string
   told: number
   token: number
   at: number
@@ -160,7 +169,12 @@ interface Session {
  * went back in time. A token of its own that is confirmed it has on disk before (WIRE 7.4), so an honest box
  * tells it in every later hello; a box whose disk was lost tells 0 once, which accuses nobody.
  */
-function missedToken(store: Store, gateway: string, { told, token, at }: Session): number | undefined {
+function missedToken(
+  store: Store,
+  trust: Pick<Trust, 'reviews'>,
+  gateway: string,
+  { told, token, at }: Session,
+): number | undefined {
   if (told === 0) return undefined
   const missed = store.get<{ token: number }>(
     `SELECT token FROM sessions WHERE gateway = ? AND token > ? AND token < ? AND ready <= ?
@@ -170,7 +184,9 @@ function missedToken(store: Store, gateway: string, { told, token, at }: Session
     token,
     at - crossingMs,
   )
-  return missed?.token
+  if (missed === undefined) return undefined
+  // a person has looked into that one, and released the gateway (WIRE 9.13)
+  return missed.token > releasedToken(store, trust.reviews, gateway) ? missed.token : undefined
 }
 
 /** When a gateway last said hello, and with which software; undefined if it never did. */
@@ -179,3 +195,9 @@ export const lastSeen = (
   gateway: string,
 ): { at: number; software: string; ready: number | null } | undefined =>
   store.get('SELECT at, software, ready FROM sessions WHERE gateway = ? ORDER BY token DESC LIMIT 1', gateway)
+
+/** Whether the last handshake of a gateway told a lower version than this server wants. */
+export function isBelowMinimum(store: Store, gateway: string): boolean {
+  const seen = lastSeen(store, gateway)
+  return seen !== undefined && isBelow(seen.software, readMinimum(store).version)
+}

@@ -36,9 +36,13 @@ const factsForm = z.strictObject({
   server: id,
   root: publicKey,
   successor: publicKey,
+  /** The roots before this one, oldest first (WIRE 9.12). */
+  former: z.array(publicKey).max(64).optional(),
   operator: name,
   broker: z.string().max(255),
   hosts: z.array(z.string().max(253)).min(1).max(8),
+  /** Hosts that the broker's certificate names beside these: addresses that were told to gateways later. */
+  certified: z.array(z.string().max(253)).max(16).optional(),
   port: z.int().min(0).max(65_535),
   client: z.string().max(64),
 })
@@ -47,18 +51,34 @@ const factsForm = z.strictObject({
 export type Facts = z.infer<typeof factsForm>
 
 const seed = z.string().length(43)
+/** The keys that one server entry names, and the one that its broker shows. */
+const keySet = { box: seed, receipt: seed, command: seed, brokerKey: z.string() }
+/** What was issued with them, PEM: for the broker, for the receiver as its client, and the CA that issued both. */
+const certificates = z.strictObject({ broker: z.string(), client: z.string(), authority: z.string() })
 const secretForms = {
   root: z.strictObject({ seed }),
   successor: z.strictObject({ seed }),
   operator: z.strictObject({ seed }),
-  authority: z.strictObject({ key: z.string() }),
+  // the oldest that counts, then those made since; its certificate is in ca.pem before any other was made
+  authority: z.strictObject({
+    key: z.string(),
+    certificate: z.string().optional(),
+    later: z
+      .array(z.strictObject({ key: z.string(), certificate: z.string() }))
+      .max(3)
+      .optional(),
+  }),
+  // likewise: the oldest keys that are kept, then those made since. `format` is absent before the first rotation
   server: z.strictObject({
+    format: z.literal(2).optional(),
     server: id,
-    box: seed,
-    receipt: seed,
-    command: seed,
-    brokerKey: z.string(),
     clientKey: z.string(),
+    ...keySet,
+    certificates: certificates.optional(),
+    later: z
+      .array(z.strictObject({ ...keySet, certificates }))
+      .max(7)
+      .optional(),
   }),
 } as const
 export type SecretName = keyof typeof secretForms
@@ -120,7 +140,7 @@ export function adoptSecret(state: string): boolean {
   return adoptCredential(secretPlace(state), [operator, authority, server])
 }
 
-/** Writes a key file; never called where there is one. */
+/** Writes a key file, in the place of one that is there. */
 export const writeSecrets = <N extends SecretName>(
   state: string,
   which: N,
@@ -150,11 +170,27 @@ function readOwn<N extends SecretName>(state: string, which: N): Secrets<N> {
 export const readSigner = (state: string, which: 'root' | 'successor' | 'operator', lock: Lock): SigningKey =>
   signingKey(unbase64url(readSecrets(state, which, lock).seed))
 
-/** The key and the certificate that issue those of gateways. */
-export const readAuthority = (state: string): { key: string; certificate: string } => ({
-  key: readOwn(state, 'authority').key,
-  certificate: readTextFile(paths(state).authorityCertificate),
-})
+/** A certificate authority of this receiver: PEM texts. */
+export interface Authority {
+  key: string
+  certificate: string
+}
+
+/** The authorities whose certificates count, oldest first. */
+export function readAuthorities(state: string): Authority[] {
+  const { key, certificate, later = [] } = readOwn(state, 'authority')
+  return [{ key, certificate: certificate ?? readTextFile(paths(state).authorityCertificate) }, ...later]
+}
+
+/** The newest authority that a server entry names: what it issues, whoever has that entry believes. */
+export function readAuthority(state: string, ca: readonly string[]): Authority {
+  const all = readAuthorities(state)
+  const named = all.findLast(one => ca.includes(one.certificate))
+  if (named !== undefined) return named
+  throw new Fault('key.missing', 'this folder has the key of no CA that the server entry names', {
+    hint: 'restore the key files from the backup that is newest',
+  })
+}
 
 /** The keys with which a server opens and answers. */
 export interface ServerKeys {
@@ -164,34 +200,67 @@ export interface ServerKeys {
   command: SigningKey
 }
 
-/** The unlocked keys of this receiver's server. */
+/** Keys that a server entry names, with what its broker and the receiver show. */
+export interface KeySet {
+  keys: ServerKeys
+  broker: { key: string; certificate: string }
+  client: { key: string; certificate: string }
+  /** The CA that issued both certificates, PEM. */
+  authority: string
+}
+
+/** All keys of this receiver's server that were not given up, oldest first. */
+export function readKeySets(state: string): KeySet[] {
+  const { server, clientKey, later = [], certificates, ...first } = readOwn(state, 'server')
+  const at = paths(state)
+  const shown = certificates ?? {
+    broker: readTextFile(at.brokerCertificate),
+    client: readTextFile(at.clientCertificate),
+    authority: readTextFile(at.authorityCertificate),
+  }
+  return [{ ...first, certificates: shown }, ...later].map(one => ({
+    keys: keysOf(server, one),
+    broker: { key: one.brokerKey, certificate: one.certificates.broker },
+    client: { key: clientKey, certificate: one.certificates.client },
+    authority: one.certificates.authority,
+  }))
+}
+
+const keysOf = (
+  server: string,
+  { box, receipt, command }: Pick<Secrets<'server'>, 'box' | 'receipt' | 'command'>,
+): ServerKeys => ({
+  id: server,
+  box: boxKey(unbase64url(box)),
+  receipt: signingKey(unbase64url(receipt)),
+  command: signingKey(unbase64url(command)),
+})
+
+/** The oldest keys of this receiver's server that were not given up: its only ones before the first rotation. */
 export function readServerKeys(state: string): ServerKeys {
   const held = readOwn(state, 'server')
-  return {
-    id: held.server,
-    box: boxKey(unbase64url(held.box)),
-    receipt: signingKey(unbase64url(held.receipt)),
-    command: signingKey(unbase64url(held.command)),
-  }
+  return keysOf(held.server, held)
 }
 
 /** One end of a TLS connection: PEM texts. */
 export interface TlsEnd {
   key: string
   certificate: string
+  /** The CAs whose certificates count for the other end, one after the other. */
   authority: string
 }
 
+/**
+ * What broker and receiver show each other and gateways: the oldest that is kept, for a gateway that was away knows
+ * no other (WIRE 9.10). Whoever has a later entry knows it as well.
+ */
+function tlsEnd(state: string, end: 'broker' | 'client'): TlsEnd {
+  const authority = readAuthorities(state).map(one => one.certificate)
+  return { ...readKeySets(state)[0]![end], authority: authority.join('') }
+}
+
 /** What the embedded broker shows to gateways. */
-export const brokerTls = (state: string): TlsEnd => ({
-  key: readOwn(state, 'server').brokerKey,
-  certificate: readTextFile(paths(state).brokerCertificate),
-  authority: readTextFile(paths(state).authorityCertificate),
-})
+export const brokerTls = (state: string): TlsEnd => tlsEnd(state, 'broker')
 
 /** What the receiver shows to the broker; its client id is `facts.client`. */
-export const clientTls = (state: string): TlsEnd => ({
-  key: readOwn(state, 'server').clientKey,
-  certificate: readTextFile(paths(state).clientCertificate),
-  authority: readTextFile(paths(state).authorityCertificate),
-})
+export const clientTls = (state: string): TlsEnd => tlsEnd(state, 'client')

@@ -2,6 +2,8 @@ import type Database from 'better-sqlite3'
 import { Fault } from '../base/fault.ts'
 import { alertsSchema } from './alerts-schema.ts'
 import { commandSchema } from './command-schema.ts'
+import { heardSchema } from './heard.ts'
+import { portsSchema } from './ports.ts'
 
 const version = 4
 
@@ -141,6 +143,8 @@ export function storeSchema(db: Database.Database): void {
     // tables that came later and that an older program does without: no other version
     db.exec(alertsSchema)
     db.exec(commandSchema)
+    db.exec(portsSchema)
+    db.exec(heardSchema)
     return
   }
   if (found !== 0) {
@@ -148,6 +152,16 @@ export function storeSchema(db: Database.Database): void {
       hint: 'it was written by another version of Vitalgate: install that one',
     })
   }
-  for (const part of [custody, meaning, suspicion, sessions, alertsSchema, commandSchema]) db.exec(part)
+  for (const part of [
+    custody,
+    meaning,
+    suspicion,
+    sessions,
+    alertsSchema,
+    commandSchema,
+    portsSchema,
+    heardSchema,
+  ])
+    db.exec(part)
   db.pragma(`user_version = ${version}`)
 }

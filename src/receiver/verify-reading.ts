@@ -3,6 +3,7 @@ import { plausible } from '../reading/quantity.ts'
 import type { Note, Values } from '../reading/reading.ts'
 import type { ReadingBody } from '../wire/chained.ts'
 import type { Flag } from '../wire/flags.ts'
+import { foreignPort, type Wiring } from './ports.ts'
 import type { AcceptedDevice } from './registry.ts'
 
 /** What is thought of a reading that was proven to be its gateway's; its values are never changed. */
@@ -15,7 +16,7 @@ export interface Judgement {
 type Remark = (body: ReadingBody, received: number) => boolean
 
 /** A clock that is further ahead than this is wrong, whatever it says of itself; behind is only late. */
-const aheadMs = 86_400_000
+export const aheadMs = 86_400_000
 
 /** When each note is due, whether the gateway set it or not. */
 const remarks: Partial<Record<Note, Remark>> = {
@@ -37,7 +38,11 @@ export function notesOf(body: ReadingBody, received: number): Note[] {
 }
 
 /** Why a reading is not from the device that an operator accepted under this name; undefined if it is. */
-function unregistered(body: ReadingBody, accepted: AcceptedDevice | undefined): string | undefined {
+function unregistered(
+  body: ReadingBody,
+  accepted: AcceptedDevice | undefined,
+  wiring: Wiring,
+): string | undefined {
   if (accepted === undefined) return `device ${body.device} is not accepted`
   if (accepted.driver !== body.driver.id) {
     return `device ${body.device} is accepted with driver ${accepted.driver}, not ${body.driver.id}`
@@ -45,13 +50,21 @@ function unregistered(body: ReadingBody, accepted: AcceptedDevice | undefined): 
   if (accepted.station !== body.station) {
     return `device ${body.device} is accepted at station ${accepted.station}, not ${body.station}`
   }
-  return undefined
+  return foreignPort(body, wiring)
 }
 
-/** Judges a reading by itself. Honest traffic of an accepted device never gets a flag. */
-export function judge(body: ReadingBody, accepted: AcceptedDevice | undefined, received: number): Judgement {
+/**
+ * Judges a reading by itself; `wiring` is what the accepted proposal told of the port. Honest traffic of an accepted
+ * device never gets a flag.
+ */
+export function judge(
+  body: ReadingBody,
+  accepted: AcceptedDevice | undefined,
+  received: number,
+  wiring: Wiring = {},
+): Judgement {
   const notes = notesOf(body, received)
-  const why = unregistered(body, accepted)
+  const why = unregistered(body, accepted, wiring)
   if (why !== undefined)
     return { verdict: 'quarantine', flags: [{ flag: 'DEVICE_UNREGISTERED', why }], notes }
   return { verdict: 'accept', flags: [], notes }

@@ -4,12 +4,13 @@ import { envelopeHash, headZero } from '../wire/chain.ts'
 import type { ChainedHead, EpochOpenBody, EventBody, ReadingBody, ResultBody } from '../wire/chained.ts'
 import { open, type Parcel, readHeader, unpack } from '../wire/envelope.ts'
 import type { Flag } from '../wire/flags.ts'
-import type { VerifyKey } from '../wire/keys.ts'
+import type { BoxKey, VerifyKey } from '../wire/keys.ts'
 import { bodyOf, isSealedType, type Parties, partiesOf } from '../wire/message.ts'
 import type { HelloBody, ReadyBody } from '../wire/session.ts'
 import { decodeBody, isSignedBy, type Statement } from '../wire/statement.ts'
 import { readTopic } from '../wire/topics.ts'
 import type { Enrolled, Registry } from './registry.ts'
+import type { Speaker } from './registry-former.ts'
 import { printable, readable } from './verify-readable.ts'
 
 /** A message as the broker handed it on. */
@@ -19,8 +20,17 @@ export interface Message {
 }
 
 /** The part of the registry that verifying and answering need. */
-export type Trust = Pick<Registry, 'gateway' | 'former' | 'revoked' | 'device' | 'versions'> & {
+export type Trust = Pick<
+  Registry,
+  'gateway' | 'former' | 'bindings' | 'bound' | 'revoked' | 'device' | 'versions' | 'reviews'
+> & {
   server: Pick<Registry['server'], 'id' | 'box' | 'receipt'>
+  keys: {
+    opener: Registry['keys']['opener']
+    answering(
+      ...heard: Parameters<Registry['keys']['answering']>
+    ): Pick<Registry['server'], 'id' | 'box' | 'receipt'>
+  }
 }
 
 /** What a gateway may say. */
@@ -39,6 +49,7 @@ export type Proven = Said & {
   envelope: Uint8Array
   /** H(envelope), hex. */
   hash: string
+  speaker: Speaker
 }
 
 /** A message that failed a step: kept apart as a sample, without a receipt. */
@@ -49,6 +60,10 @@ export interface Doubted {
   /** Why, without a value of the body. */
   why: string
   message: Message
+  /** Who signed it, where that was proven: whether his key still counts is asked first (WIRE 12). */
+  speaker?: Speaker
+  /** That its gateway says to know a later binding than there is here. */
+  rollback?: string
   /** What was thrown, where that is a bug of this program. */
   bug?: unknown
 }
@@ -60,9 +75,12 @@ interface Known {
   gateway: string
   enrolled: Enrolled
   key: VerifyKey
+  box: BoxKey
   statement: Statement
   members: Record<string, unknown>
   parties: Parties
+  /** Whoever speaks, once his signature verified under a key that is not revoked. */
+  speaker: Speaker
   said: Said
 }
 
@@ -102,12 +120,12 @@ function enrolledOf(message: Message, trust: Trust): string | null {
 
 function isSealedToUs({ parcel }: Known, trust: Trust): Found {
   const { akid } = readHeader(parcel.envelope)
-  return akid === trust.server.box.kid ? {} : `sealed to key ${akid}`
+  // any that was not given up: what lay on a gateway was sealed to the keys of its day (WIRE 9.10)
+  const box = trust.keys.opener(akid)
+  return box === undefined ? `sealed to key ${akid}` : { box }
 }
 
-const opens = ({ parcel }: Known, trust: Trust): Found => ({
-  statement: open(parcel.envelope, trust.server.box),
-})
+const opens = ({ parcel, box }: Known): Found => ({ statement: open(parcel.envelope, box) })
 
 const upTypes: readonly string[] = ['epoch-open', 'reading', 'event', 'result', 'hello', 'ready']
 
@@ -122,16 +140,16 @@ function namesItsParties({ statement }: Known): Found {
 const isFromTopicsGateway = ({ parties, gateway }: Known): Found =>
   parties.iss === gateway ? {} : `said by ${parties.iss} on the topic of ${gateway}`
 
-const isMeantForUs = ({ parties }: Known, { server }: Trust): Found =>
-  parties.aud === server.id && parties.akid === server.box.kid
+const isMeantForUs = ({ parties, box }: Known, { server }: Trust): Found =>
+  parties.aud === server.id && parties.akid === box.kid
     ? {}
     : `meant for ${parties.aud} under key ${parties.akid}`
 
 function namesBoundKey({ parties, gateway, enrolled }: Known, trust: Trust): Found {
   const { kid } = parties
   if (kid === enrolled.verifyKey.kid) return { key: enrolled.verifyKey }
-  // whose box was enrolled anew has former keys; a revoked one is looked at further, to be named as such
-  const key = trust.revoked(kid) === undefined ? undefined : trust.former(gateway, kid)
+  // a former key of this gateway is looked at further: revoked, or replaced, or not yet (WIRE 9.9)
+  const key = trust.former(gateway, kid)
   return key === undefined ? `key ${kid} is not bound to the gateway` : { key }
 }
 
@@ -139,9 +157,27 @@ const isSigned = ({ statement, key }: Known): Found =>
   isSignedBy(statement, key) ? {} : `does not verify under key ${key.kid}`
 
 /** WIRE 9.7: what a revoked key signed is believed where it came before; this comes now. */
-function isNotRevoked({ key }: Known, trust: Trust): Found {
+function isNotRevoked({ key, gateway, statement, members, parcel }: Known, trust: Trust): Found {
   const revocation = trust.revoked(key.kid)
-  return revocation === undefined ? {} : `key ${key.kid} is revoked by number ${revocation.number}`
+  if (revocation !== undefined) return `key ${key.kid} is revoked by number ${revocation.number}`
+  return { speaker: speakerOf(gateway, key.kid, statement, members, parcel.envelope) }
+}
+
+const speakerOf = (
+  gateway: string,
+  kid: string,
+  statement: Statement,
+  members: Record<string, unknown>,
+  envelope: Uint8Array,
+): Speaker => ({ gateway, kid, statement, members, hash: hex(envelopeHash(envelope)) })
+
+/** A gateway whose key nobody knows may come from after the backup that this registry was restored from. */
+function rollbackOf({ statement, members, gateway }: Known, trust: Trust): string | undefined {
+  if (statement?.type !== 'hello' || gateway === undefined) return undefined
+  const told = (members?.versions as { binding?: unknown } | undefined)?.binding
+  const ours = trust.versions(gateway).binding
+  if (typeof told !== 'number' || told <= ours) return undefined
+  return `under a key that is not bound here it tells binding ${told}, here it is ${ours}`
 }
 
 function hasItsMembers({ statement, members }: Known): Found {
@@ -197,14 +233,23 @@ export function verify(message: Message, trust: Trust): Proven | Doubted {
 }
 
 function walk(known: Known, trust: Trust): Proven | Doubted {
-  const { message } = known
   for (const step of policy) {
     const found = attempt(step, known, trust)
     if (typeof found === 'string') {
-      return { flag: step.otherwise, gateway: enrolledOf(message, trust), why: printable(found), message }
+      return doubtOf(known, step.otherwise, found, trust)
     }
     Object.assign(known, found)
   }
-  const { said, gateway, statement, parcel } = known
-  return { ...said, gateway, statement, envelope: parcel.envelope, hash: hex(envelopeHash(parcel.envelope)) }
+  const { said, gateway, statement, parcel, speaker } = known
+  return { ...said, gateway, statement, envelope: parcel.envelope, hash: speaker.hash, speaker }
+}
+
+function doubtOf(known: Known, flag: Flag, why: string, trust: Trust): Doubted {
+  const { message, speaker } = known
+  const rollback = flag === 'UNKNOWN_KEY' ? rollbackOf(known, trust) : undefined
+  return {
+    ...{ flag, gateway: enrolledOf(message, trust), why: printable(why), message },
+    ...(speaker === undefined ? {} : { speaker }),
+    ...(rollback === undefined ? {} : { rollback }),
+  }
 }

@@ -22,6 +22,7 @@ const ownWords: ReadonlySet<string> = new Set<Flag>([
 const eventKinds: Partial<Record<EventName, AlertKind>> = {
   'intake-near-full': 'outbox-near-full',
   'intake-refused': 'outbox-refused',
+  'keys-proposed': 'keys-proposed',
 }
 
 interface FlagRow {
@@ -61,14 +62,18 @@ const alertOfFlag = (row: FlagRow): Alert => ({
 
 const mebibytes = (bytes: unknown): string => (Number(bytes) / 2 ** 20).toFixed(1)
 
-function alertOfEvent({ gateway, event, detail, received }: EventRow): Alert {
-  const { used, quota } = JSON.parse(detail) as { used?: unknown; quota?: unknown }
-  return {
-    kind: eventKinds[event]!,
-    gateway,
-    detail: `the box uses ${mebibytes(used)} of ${mebibytes(quota)} MiB for what has no receipt yet`,
-    at: received,
+function alertOfEvent(row: EventRow): Alert {
+  const { gateway, event, received } = row
+  return { kind: eventKinds[event]!, gateway, detail: eventDetail(row), at: received }
+}
+
+function eventDetail({ event, detail }: EventRow): string {
+  // news, and nothing of what the request says: a person reads that with the six words beside it
+  if (event === 'keys-proposed') {
+    return 'the box wants to go on under new keys; see: vitalgate-receiver registry waiting'
   }
+  const { used, quota } = JSON.parse(detail) as { used?: unknown; quota?: unknown }
+  return `the box uses ${mebibytes(used)} of ${mebibytes(quota)} MiB for what has no receipt yet`
 }
 
 /** A table that is only appended to, and what of it operators are told. */
@@ -91,7 +96,8 @@ const sources: readonly Source[] = [
     name: 'alerts events',
     top: 'SELECT max(id) AS id FROM events',
     rows: `SELECT id, gateway, event, detail, received FROM events
-           WHERE id > ? AND id <= ? AND event IN ('intake-near-full', 'intake-refused') ORDER BY id LIMIT ?`,
+           WHERE id > ? AND id <= ? AND event IN ('intake-near-full', 'intake-refused', 'keys-proposed')
+           ORDER BY id LIMIT ?`,
     alertOf: alertOfEvent,
   },
 ]

@@ -9,6 +9,7 @@ import type { Store } from './store.ts'
 import { watchDevices } from './watch-devices.ts'
 import { watchFlags } from './watch-flags.ts'
 import { watchGateways } from './watch-gateways.ts'
+import { watchStanding } from './watch-standing.ts'
 
 /** Whom to tell, and of what beside flags. */
 export interface Telling {
@@ -23,7 +24,9 @@ export interface Telling {
 /** What telling operators needs. */
 export interface Watching {
   store: Store
-  registry: Pick<Registry, 'gateway' | 'gateways' | 'devices' | 'revoked' | 'damage'>
+  registry: Pick<Registry, 'gateway' | 'gateways' | 'devices' | 'revoked' | 'damage' | 'reviews' | 'entry'>
+  /** The server's own certificates, PEM, by what people call them; none if left out. */
+  certificates?: () => { name: string; certificate: string }[]
   telling: Telling
   clock: Clock
   log: Log
@@ -38,6 +41,8 @@ const usual = {
   gatewaysMs: 5000,
   devicesMs: 600_000,
   firstDevicesMs: 3_600_000,
+  standingMs: 30_000,
+  endsMs: 21_600_000,
   pruneMs: 3_600_000,
 }
 /** Gateways that are looked at in one turn; messages are taken between two turns. */
@@ -67,6 +72,7 @@ export function startWatch(watching: Watching): Watch {
     telling.silentDeviceMs === undefined
       ? undefined
       : watchDevices({ ...silence, silentMs: telling.silentDeviceMs })
+  const standing = watchStanding({ store, registry, to, clock })
   const damaged = watchDamaged(watching)
 
   const rounds = [
@@ -83,6 +89,15 @@ export function startWatch(watching: Watching): Watch {
   ]
   const walk = (look: (gateway: string) => void) =>
     inTurns(() => registry.gateways().map(gateway => () => look(gateway)))
+  rounds.push(every(0, paces.standingMs, walk(standing.look)))
+  rounds.push(every(0, paces.endsMs, walk(standing.lookAtEnds)))
+  rounds.push(
+    every(
+      0,
+      paces.endsMs,
+      inTurns(() => [() => standing.lookAtServer(watching.certificates?.() ?? [])]),
+    ),
+  )
   if (gateways !== undefined) rounds.push(every(0, paces.gatewaysMs, walk(gateways.look)))
   if (devices !== undefined) rounds.push(every(paces.firstDevicesMs, paces.devicesMs, walk(devices.look)))
   const deliveries = telling.channels.map(channel => startDelivery({ store, channel, clock, log, fail }))

@@ -5,11 +5,14 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals'
 import { tellingOf } from '../../src/receiver/alerts-options.ts'
+import { initialise } from '../../src/receiver/init.ts'
 import { script } from './alerts-fixture.ts'
+import { planAt } from './box.ts'
 import { thrownBy } from './fixture.ts'
-import { enrolled } from './listen-fixture.ts'
+
+jest.setTimeout(120_000)
 
 const program = join(import.meta.dirname, '../../scripts/vitalgate-receiver')
 const folder = mkdtempSync(join(tmpdir(), 'vitalgate-alerts-'))
@@ -19,7 +22,12 @@ let told: AsyncIterableIterator<string>
 let running: ChildProcess | undefined
 beforeAll(async () => {
   mkdirSync(state, { mode: 0o700 })
-  await enrolled(state)
+  // a receiver without a gateway: the bindings of fixtures have no enrolment, which is told as damage
+  await initialise(
+    state,
+    { ...planAt(Date.now()), port: 0 },
+    async () => 'for tests only, known to everybody',
+  )
   execFileSync('mkfifo', [join(folder, 'pipe')])
   // read and write: writers come and go
   pipe = createReadStream(join(folder, 'pipe'), { flags: 'r+' })

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
-import { listAlerts } from '../../src/receiver/alerts.ts'
+import { isUndelivered, listAlerts } from '../../src/receiver/alerts.ts'
 import { type Channel, commandChannel, urlChannel } from '../../src/receiver/alerts-channel.ts'
 import { type Delivering, startDelivery } from '../../src/receiver/alerts-deliver.ts'
 import { takeDue } from '../../src/receiver/alerts-queue.ts'
@@ -223,6 +223,28 @@ test('while another process holds the database nothing is lost and nothing break
   await deliver(channel).said(delivered)
   expect(tries).toBe(1)
   expect(rows()).toEqual([[1, 'delivered', 1, null]])
+})
+
+test('a way that fails three times in a row is said once, with its code, and when it is open again', async () => {
+  for (const detail of ['one', 'two', 'three', 'four']) queue(it, { detail })
+  let down = true
+  const channel = acting(async () => (down ? 'no route' : undefined))
+  const { lines, said } = deliver(channel)
+  await said(again, 4)
+  const codes = () => lines.filter(one => one.code === 'alert.undelivered')
+  expect(codes()).toEqual([expect.objectContaining({ msg: 'nobody is told', reason: 'no route' })])
+  expect(listAlerts(it.store, {}).filter(isUndelivered)).toEqual([])
+  it.clock.at += 5000
+  await said(again, 8)
+  it.clock.at += 10_000
+  await said(again, 12)
+  expect(listAlerts(it.store, {}).filter(isUndelivered)).toHaveLength(4)
+  down = false
+  it.clock.at += 20_000
+  await said(delivered, 4)
+  expect(codes()).toHaveLength(1)
+  expect(lines.filter(one => one.msg === 'alerts arrive again')).toHaveLength(1)
+  expect(listAlerts(it.store, {}).filter(isUndelivered)).toEqual([])
 })
 
 test('a failing test is not tried again', async () => {

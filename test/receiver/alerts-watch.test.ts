@@ -5,6 +5,7 @@ import type { Channel } from '../../src/receiver/alerts-channel.ts'
 import { listFlags, noteRefusal } from '../../src/receiver/flags.ts'
 import { startWatch, type Watch, type Watching } from '../../src/receiver/watch.ts'
 import { watchFlags } from '../../src/receiver/watch-flags.ts'
+import type { ServerEntry } from '../../src/wire/registry.ts'
 import { delivered, heard } from './alerts-fixture.ts'
 import { type Bench, bench, epochOf, gateway, morning, other } from './fixture.ts'
 import { body, message, stranger, up } from './receive-fixture.ts'
@@ -41,6 +42,8 @@ function watch(more: Partial<Watching> = {}, damage: Fault[] = []) {
     devices: () => ({ version: 1, hash: null, devices: it.devices }),
     damage: () => damage,
     revoked: () => undefined,
+    reviews: it.trust.reviews,
+    entry: () => ({ until: it.clock.at + 365 * 86_400_000 }) as ServerEntry,
   }
   const started = startWatch({
     store: it.store,

@@ -176,8 +176,8 @@ test('list, show and devices speak of what was enrolled', async () => {
   store.close()
   const prefix = gateway.slice(0, 8)
   expect(typed('registry', 'devices', 'list', prefix).out).toBe(
-    'GATEWAY                     DEVICE   DRIVER    STATION  STATE     PROPOSAL      PROPOSED (UTC)\n' +
-      `${gateway}  scale-1  and-line  room-1   proposed  aaaaaaaaaaaa  2026-01-15 09:05\n`,
+    'GATEWAY                     DEVICE   DRIVER    STATION  PORT  STATE     PROPOSAL      PROPOSED (UTC)\n' +
+      `${gateway}  scale-1  and-line  room-1   -     proposed  aaaaaaaaaaaa  2026-01-15 09:05\n`,
   )
   expect(typed('registry', 'devices', 'accept', prefix, 'scale-1', '--proposal', 'bbbbbbbb')).toMatchObject({
     code: 1,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { listFlags, reviewFlag } from '../../src/receiver/flags.ts'
 import { seenHash } from '../../src/wire/session.ts'
-import { type Bench, bench, gateway, unchained } from './fixture.ts'
+import { type Bench, bench, gateway, reviewer, unchained } from './fixture.ts'
 import { hello, opened } from './session-fixture.ts'
 
 let it: Bench
@@ -47,7 +47,7 @@ test('two boxes with one key and one disk are suspected, once until somebody loo
   expect(suspects()).toHaveLength(1)
   const [flag] = listFlags(it.store, { flag: 'CLONE_SUSPECT' })
   expect(flag?.more).toBe(2)
-  reviewFlag(it.store, flag!.id, { by: 'A', comment: 'b', at: it.clock.at })
+  reviewFlag(it.store, it.trust.reviews, reviewer, flag!.id, { by: 'A', comment: 'b', at: it.clock.at })
   one.shake('6')
   expect(suspects()).toHaveLength(2)
 })

@@ -8,6 +8,8 @@ import { makeLog } from '../../src/base/log.ts'
 import type { Outgoing } from '../../src/receiver/receipts.ts'
 import { makeReceive, type Receive } from '../../src/receiver/receive.ts'
 import type { AcceptedDevice, Enrolled } from '../../src/receiver/registry.ts'
+import { flagSubject, openReviews } from '../../src/receiver/registry-reviews.ts'
+import type { Reviewer } from '../../src/receiver/reviews.ts'
 import { openStore, type Store } from '../../src/receiver/store.ts'
 import type { Message, Trust } from '../../src/receiver/verify.ts'
 import { envelopeHash, headZero, nextHead } from '../../src/wire/chain.ts'
@@ -72,32 +74,56 @@ export const cuff: AcceptedDevice = {
   proposal: '0'.repeat(64),
 }
 
-/** A registry in memory. Change `devices` and `gateways` as an operator would. */
-export function registry(): { trust: Trust; devices: AcceptedDevice[]; gateways: Map<string, Enrolled> } {
+/** What a binding of this version says of its holder. */
+export const boundAs = ({ id, key, box }: Holder, version: number): Enrolled => ({
+  gateway: id,
+  site: 'site',
+  version,
+  since: 0,
+  verifyKey: verifyKey(key.publicKey),
+  boxPublic: boxPublic(box.publicKey),
+  tls: '0'.repeat(64),
+})
+
+/** A registry in memory. Change `devices`, `gateways` and `older` bindings as an operator would. */
+export function registry(): {
+  trust: Trust
+  devices: AcceptedDevice[]
+  gateways: Map<string, Enrolled>
+  older: Map<string, Enrolled[]>
+} {
   const devices = [cuff]
-  const enrol = ({ id, key, box }: Holder): [string, Enrolled] => [
-    id,
-    {
-      gateway: id,
-      site: 'site',
-      version: 1,
-      since: 0,
-      verifyKey: verifyKey(key.publicKey),
-      boxPublic: boxPublic(box.publicKey),
-      tls: '0'.repeat(64),
-    },
-  ]
-  const gateways = new Map([enrol(gateway), enrol(other)])
+  const gateways = new Map([gateway, other].map(one => [one.id, boundAs(one, 1)]))
+  const older = new Map([[former.id, [boundAs(former, 0)]]])
+  const bindings = (id: string) => [...(older.get(id) ?? []), ...[gateways.get(id) ?? []].flat()]
   const trust: Trust = {
     server,
+    keys: { answering: () => server, opener: akid => (akid === server.box.kid ? server.box : undefined) },
     gateway: id => gateways.get(id),
-    former: (id, kid) =>
-      id === former.id && kid === former.key.kid ? verifyKey(former.key.publicKey) : undefined,
+    former: (id, kid) => older.get(id)?.find(one => one.verifyKey.kid === kid)?.verifyKey,
+    bindings,
+    bound: (id, kid) => bindings(id).findLast(one => one.verifyKey.kid === kid),
     revoked: kid => (kid === former.key.kid ? revocation : undefined),
+    reviews: () => [],
     device: (_gateway, name) => devices.find(one => one.device === name),
     versions: () => ({ binding: 1, serverEntry: 1, devices: 1, revocations: 0 }),
   }
-  return { trust, devices, gateways }
+  return { trust, devices, gateways, older }
+}
+
+/** The operator of this server, and what he signs under that name. */
+export const operator = signingKey(filled(3, 32))
+export const reviewer: Reviewer = { server: server.id, operator: 'tester', key: operator }
+
+/** What the operator signed about flags, as a store holds it. */
+export function reviewsIn(store: Store): Trust['reviews'] {
+  const signers = {
+    server: server.id,
+    operators: () => [{ name: 'tester', key: verifyKey(operator.publicKey) }],
+    isRevokedAt: () => false,
+  }
+  const read = openReviews(store.db, signers, () => undefined)
+  return flag => read(flagSubject(flag))
 }
 
 /** 2026-07-11T09:05:00Z. */
@@ -172,10 +198,15 @@ export const from = (who: Holder) => ({ id: who.id, key: who.key })
 export const to = (at: { id: string; box: BoxKey }) => ({ id: at.id, box: boxPublic(at.box.publicKey) })
 
 /** An unchained statement on its way up. */
-export const unchained = (who: Holder, type: SealedType, members: object) => {
-  const sealed = signAndSeal(type, from(who), to(server), members)
+export const unchained = (
+  who: Holder,
+  type: SealedType,
+  members: object,
+  at: Parameters<typeof to>[0] = server,
+) => {
+  const sealed = signAndSeal(type, from(who), to(at), members)
   const payload = pack({ epoch: noEpoch, seq: 0, envelope: sealed.envelope })
-  return { ...sealed, message: { topic: topics(server.id, who.id).up, payload } }
+  return { ...sealed, message: { topic: topics(at.id, who.id).up, payload } }
 }
 
 /** A clock that stands until it is moved. */
@@ -195,6 +226,7 @@ export interface Bench {
   trust: Trust
   devices: AcceptedDevice[]
   gateways: Map<string, Enrolled>
+  older: Map<string, Enrolled[]>
   /** Lines of the log. */
   logged: string[]
   /** Another worker, or the same after a restart, on the same file. */
@@ -213,6 +245,7 @@ export function bench(): Bench {
   const again = () => {
     const store = openStore(path)
     stores.push(store)
+    known.trust.reviews = reviewsIn(store)
     return {
       store,
       receive: makeReceive({

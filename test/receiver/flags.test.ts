@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { listFlags, noteRefusal, reviewFlag, showFlag } from '../../src/receiver/flags.ts'
 import { raise } from '../../src/receiver/suspicion.ts'
 import { flags, noteNames } from '../../src/wire/flags.ts'
-import { type Bench, bench, gateway, morning, other, thrownBy } from './fixture.ts'
+import { type Bench, bench, gateway, morning, other, reviewer, thrownBy } from './fixture.ts'
 
 let it: Bench
 beforeEach(() => {
@@ -34,10 +34,10 @@ test('a flag is listed with its outcome and state', () => {
 test('a review is an act of a named person; the same one again changes nothing', () => {
   const id = gap()
   const review = { by: 'A. Jones', comment: 'disk was replaced', at: morning + 1 }
-  expect(reviewFlag(it.store, id, review)).toBe(true)
-  expect(reviewFlag(it.store, id, review)).toBe(false)
-  expect(reviewFlag(it.store, id, { ...review, by: 'B. Smith' })).toBe(true)
-  const { flag, acts } = showFlag(it.store, id)
+  expect(reviewFlag(it.store, it.trust.reviews, reviewer, id, review)).toBe(true)
+  expect(reviewFlag(it.store, it.trust.reviews, reviewer, id, review)).toBe(false)
+  expect(reviewFlag(it.store, it.trust.reviews, reviewer, id, { ...review, by: 'B. Smith' })).toBe(true)
+  const { flag, acts } = showFlag(it.store, id, it.trust.reviews)
   expect(flag).toMatchObject({ state: 'reviewed', by: 'B. Smith', comment: 'disk was replaced' })
   expect(acts.map(one => [one.act, one.actor])).toEqual([
     ['raised', 'receiver'],
@@ -48,14 +48,16 @@ test('a review is an act of a named person; the same one again changes nothing',
 
 test('a flag that is not there cannot be shown or reviewed', () => {
   expect(thrownBy(() => showFlag(it.store, 7))).toBe('flag.unknown')
-  expect(thrownBy(() => reviewFlag(it.store, 7, { by: 'A', comment: 'b', at: 0 }))).toBe('flag.unknown')
+  expect(
+    thrownBy(() => reviewFlag(it.store, it.trust.reviews, reviewer, 7, { by: 'A', comment: 'b', at: 0 })),
+  ).toBe('flag.unknown')
 })
 
 test('filters: by gateway or its beginning, by name, only open, the newest', () => {
   const [one, two] = [gap(), gap(other.id)]
   noteRefusal(it.store, { gateway: null, detail: 'no-certificate', at: morning })
-  reviewFlag(it.store, one, { by: 'A', comment: 'b', at: morning })
-  const ids = (filter: object) => listFlags(it.store, filter).map(flag => flag.id)
+  reviewFlag(it.store, it.trust.reviews, reviewer, one, { by: 'A', comment: 'b', at: morning })
+  const ids = (filter: object) => listFlags(it.store, filter, it.trust.reviews).map(flag => flag.id)
   expect(ids({ gateway: other.id.slice(0, 6) })).toEqual([two])
   expect(ids({ flag: 'GAP' })).toEqual([one, two])
   expect(ids({ flag: 'GAP', open: true })).toEqual([two])

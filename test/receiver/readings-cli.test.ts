@@ -8,8 +8,13 @@ import { codeOf } from '../../src/base/fault.ts'
 import { flagsCommand } from '../../src/receiver/cli-flags.ts'
 import { readingsCommand } from '../../src/receiver/cli-readings.ts'
 import { readSince } from '../../src/receiver/cli-store.ts'
+import { makeReceive } from '../../src/receiver/receive.ts'
+import { openRegistry } from '../../src/receiver/registry.ts'
 import { paths, writeFacts } from '../../src/receiver/state.ts'
-import { bench, epochOf, gateway, server, thrownBy } from './fixture.ts'
+import { openStore } from '../../src/receiver/store.ts'
+import { topics } from '../../src/wire/topics.ts'
+import { bench, epochOf, gateway, server, standing, thrownBy } from './fixture.ts'
+import { enrolled, silent } from './listen-fixture.ts'
 
 let folder: string
 beforeEach(() => {
@@ -88,8 +93,20 @@ test('readings list --json and export: one object a line', async () => {
   })
 })
 
-test('flags: listed, reviewed, and shown with who did it', async () => {
-  filled()
+/** A whole state folder, with the operator's key, in which a device that nobody accepted has spoken. */
+async function whole(): Promise<void> {
+  await enrolled(folder)
+  const store = openStore(paths(folder).database)
+  const registry = openRegistry(folder, store.db)
+  const receive = makeReceive({ store, trust: registry, clock: standing(), log: silent })
+  const epoch = epochOf(gateway, 'e1e1e1e1e1e1e1e1', registry.server)
+  const topic = topics(registry.server.id, gateway.id).up
+  receive([epoch.open(), epoch.reading()].map(({ message }) => ({ ...message, topic })))
+  store.close()
+}
+
+test('flags: listed, reviewed, and shown with who did it and who signed it', async () => {
+  await whole()
   expect(JSON.parse(await type('flags', 'list', '--json'))).toMatchObject({
     id: 1,
     flag: 'DEVICE_UNREGISTERED',
@@ -101,8 +118,8 @@ test('flags: listed, reviewed, and shown with who did it', async () => {
   expect(JSON.parse(await type('flags', 'show', '1', '--json'))).toMatchObject({
     state: 'reviewed',
     acts: [
-      { act: 'raised', actor: 'receiver' },
-      { act: 'reviewed', actor: 'A. Jones', detail: 'known cuff' },
+      { act: 'raised', actor: 'receiver', signed: null },
+      { act: 'reviewed', actor: 'A. Jones', detail: 'known cuff', signed: { operator: 'tester' } },
     ],
   })
 })

@@ -3,7 +3,17 @@ import type { Fault } from '../../src/base/fault.ts'
 import { listFlags } from '../../src/receiver/flags.ts'
 import { releaseDevice } from '../../src/receiver/readings.ts'
 import { eachReading, listReadings } from '../../src/receiver/readings-list.ts'
-import { type Bench, bench, epochOf, gateway, morning, pressure, thrownBy, time } from './fixture.ts'
+import {
+  type Bench,
+  bench,
+  epochOf,
+  gateway,
+  morning,
+  pressure,
+  reviewer,
+  thrownBy,
+  time,
+} from './fixture.ts'
 
 let it: Bench
 let epoch: ReturnType<typeof epochOf>
@@ -66,19 +76,19 @@ test('release: after acceptance the waiting readings are accepted, by a named ac
   it.receive([epoch.reading({ device: 'cuff-2' }).message, epoch.reading({ device: 'cuff-3' }).message])
   const [before] = listReadings(it.store, { verdict: 'quarantine' })
   expect(before?.flags).toEqual(['DEVICE_UNREGISTERED'])
-  expect(releaseDevice(it.store, gateway.id, 'cuff-2', 'operator', morning + 1)).toBe(1)
+  expect(releaseDevice(it.store, reviewer, gateway.id, 'cuff-2', 'operator', morning + 1)).toBe(1)
   const [after] = listReadings(it.store, {})
   expect(JSON.stringify(after)).toBe(JSON.stringify({ ...before, verdict: 'accept', flags: [] }))
-  expect(listFlags(it.store, {}).map(one => [one.device, one.state, one.by])).toEqual([
+  expect(listFlags(it.store, {}, it.trust.reviews).map(one => [one.device, one.state, one.by])).toEqual([
     ['cuff-2', 'released', 'operator'],
     ['cuff-3', 'open', undefined],
   ])
-  expect(releaseDevice(it.store, gateway.id, 'cuff-2', 'operator')).toBe(0)
+  expect(releaseDevice(it.store, reviewer, gateway.id, 'cuff-2', 'operator')).toBe(0)
 })
 
 test('one flag stands for all readings of a device, driver and station until somebody acts', () => {
   const send = (...all: object[]) => it.receive(all.map(members => epoch.reading(members).message))
-  const raised = () => listFlags(it.store, { flag: 'DEVICE_UNREGISTERED' })
+  const raised = () => listFlags(it.store, { flag: 'DEVICE_UNREGISTERED' }, it.trust.reviews)
   send({ device: 'cuff-2' }, { device: 'cuff-2' }, { device: 'cuff-2', station: 'room-13' })
   expect(raised().map(one => one.reading?.seq)).toEqual([2, 4])
   expect(raised().at(-1)?.more).toBe(1)
@@ -87,8 +97,8 @@ test('one flag stands for all readings of a device, driver and station until som
     ['DEVICE_UNREGISTERED'],
     ['DEVICE_UNREGISTERED'],
   ])
-  const accepted = { driver: pressure.driver.id, station: 'room-12' }
-  expect(releaseDevice(it.store, gateway.id, 'cuff-2', 'operator', morning, accepted)).toBe(2)
+  const accepted = { driver: pressure.driver.id, station: 'room-12', proposal: 'f'.repeat(64) }
+  expect(releaseDevice(it.store, reviewer, gateway.id, 'cuff-2', 'operator', morning, accepted)).toBe(2)
   expect(raised().map(one => one.state)).toEqual(['released', 'open'])
   expect(listReadings(it.store, {}).map(one => [one.seq, one.flags])).toEqual([
     [2, []],
@@ -104,10 +114,13 @@ test('one flag stands for all readings of a device, driver and station until som
 
 test('release keeps to the driver and the station that were accepted', () => {
   it.receive([epoch.reading({ device: 'cuff-2' }).message])
-  const accepted = { driver: pressure.driver.id, station: 'room-13' }
-  expect(releaseDevice(it.store, gateway.id, 'cuff-2', 'operator', morning, accepted)).toBe(0)
+  const accepted = { driver: pressure.driver.id, station: 'room-13', proposal: 'f'.repeat(64) }
+  expect(releaseDevice(it.store, reviewer, gateway.id, 'cuff-2', 'operator', morning, accepted)).toBe(0)
   expect(
-    releaseDevice(it.store, gateway.id, 'cuff-2', 'operator', morning, { ...accepted, station: 'room-12' }),
+    releaseDevice(it.store, reviewer, gateway.id, 'cuff-2', 'operator', morning, {
+      ...accepted,
+      station: 'room-12',
+    }),
   ).toBe(1)
 })
 
@@ -117,7 +130,7 @@ test('a reading that was forked stays flagged when its device is released', () =
   epoch.back(place)
   const second = epoch.reading({ device: 'cuff-2', raw: 'ff' })
   it.receive([place, first, second].map(one => one.message))
-  expect(releaseDevice(it.store, gateway.id, 'cuff-2', 'operator')).toBe(2)
+  expect(releaseDevice(it.store, reviewer, gateway.id, 'cuff-2', 'operator')).toBe(2)
   expect(listReadings(it.store, { device: 'cuff-2' }).map(one => [one.verdict, one.flags])).toEqual([
     ['flag', ['FORK']],
     ['flag', ['FORK']],
@@ -191,6 +204,20 @@ test('when the clock became good, earlier times of that boot are told by it; wha
     { time: '2026-07-11T09:04:00.000Z', notes: ['time-unsynced'] },
   ])
   expect(it.store.get('SELECT wall FROM readings')).toEqual({ wall: 86_400_000 })
+})
+
+test('an anchor of 2090 changes no time, and of several the last of a boot counts, in whatever order they come', () => {
+  const boot = 'b'.repeat(32)
+  const unsure = epoch.reading({ time: { ...time(5000, 'none'), wall: 86_400_000 } })
+  const far = epoch.event('clock-anchored', { boot, mono: 65_000, wall: Date.UTC(2090, 0, 1) })
+  const early = epoch.event('clock-anchored', { boot, mono: 125_000, wall: Date.UTC(2026, 0, 1) })
+  const right = epoch.event('clock-anchored', { boot, mono: 185_000, wall: morning })
+  it.receive([unsure.message, far.message])
+  expect(listReadings(it.store, {})).toMatchObject([{ time: '1970-01-02T00:00:00.000Z' }])
+  it.receive([right.message])
+  it.receive([early.message])
+  // three minutes before the last anchor, which is at 09:05
+  expect(listReadings(it.store, {})).toMatchObject([{ time: '2026-07-11T09:02:00.000Z' }])
 })
 
 test('an anchor that leads out of the calendar changes no time', () => {

@@ -10,6 +10,7 @@ import { openRegistry } from '../../src/receiver/registry.ts'
 import { keepHead } from '../../src/receiver/registry-head.ts'
 import { insertStatement } from '../../src/receiver/registry-rows.ts'
 import { verifyRegistryStore } from '../../src/receiver/registry-verify.ts'
+import { openReviewer } from '../../src/receiver/reviews.ts'
 import { paths } from '../../src/receiver/state.ts'
 import { openStore } from '../../src/receiver/store.ts'
 import { makePair, signingKey } from '../../src/wire/keys.ts'
@@ -50,9 +51,10 @@ export async function fullRegistry() {
   for (const device of ['cuff-1', 'cuff-2']) {
     acceptDevice(state, store, registry, { gateway, device, actor: 'anna', now })
   }
-  releaseDevice(store, gateway, 'cuff-1', 'anna', now)
+  const reviewer = openReviewer(state, registry)
+  releaseDevice(store, reviewer, gateway, 'cuff-1', 'anna', now)
   say(epoch.event('device-removed', { device: 'cuff-2' }))
-  reviewFlag(store, 1, { by: 'bert', comment: 'seen', at: now })
+  reviewFlag(store, registry.reviews, reviewer, 1, { by: 'bert', comment: 'seen', at: now })
   it.revoke(lost)
   keepHead(state, store.db)
   store.db.pragma('wal_checkpoint(TRUNCATE)')
@@ -110,10 +112,22 @@ export async function fullRegistry() {
       revocation: () =>
         it.sign({ number: 2, before: it.registry.revocationsEnd().hash, id: gateway }, stranger),
     }
-    const statement = statements[what as keyof typeof statements]()
-    const [subject, version] = { binding: [id, 1], 'device-list': [gateway, 3], revocation: [server, 2] }[
-      what
-    ] as [string, number]
+    const review = () =>
+      signRegistry(
+        'review',
+        {
+          ...{ operator: 'operator', server, flag: 1, version: 3, raised: 'ab'.repeat(32) },
+          ...{ act: 'released', by: 'anna', words: 'all well', token: 0, at: now },
+        },
+        stranger,
+      )
+    const statement = what === 'review' ? review() : statements[what as keyof typeof statements]()
+    const [subject, version] = {
+      binding: [id, 1],
+      'device-list': [gateway, 3],
+      revocation: [server, 2],
+      review: ['flag 1', 3],
+    }[what] as [string, number]
     insertStatement(db, { subject, version, statement, at: now, actor: 'insider' })
   }
 

@@ -28,8 +28,10 @@ test('every act is an entry, and what is in order has no problem', async () => {
     `entered by anna: binding 1 of ${it.lost}`,
     `entered by anna: device-list 1 of ${it.gateway}`,
     `entered by anna: device-list 2 of ${it.gateway}`,
+    'entered by anna: review 1 of flag 1',
     'released by anna: act 2 about flag 1',
     `removed by ${it.gateway}: removal of HASH of ${it.gateway}`,
+    'entered by bert: review 2 of flag 1',
     'reviewed by bert: act 3 about flag 1',
     `entered by anna: revocation 1 of ${server}`,
   ])
@@ -51,7 +53,7 @@ test('a head that a person noted is looked for', async () => {
   expect((await verifyRegistryStore(state, store, it.again(), head!)).problems).toEqual([])
   const other = { number: head!.number, head: 'ab'.repeat(32) }
   expect((await verifyRegistryStore(state, store, it.again(), other)).problems).toEqual([
-    { place: expect.stringContaining('log 12'), problem: expect.stringContaining('you noted head abab') },
+    { place: expect.stringContaining('log 14'), problem: expect.stringContaining('you noted head abab') },
   ])
 })
 

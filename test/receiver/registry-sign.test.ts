@@ -137,7 +137,7 @@ test('what was not asked for, or changed on the way, is neither signed nor enter
       'is not what its request',
     ],
     [{ ...honest, more: 1 }, 'is not such a file'],
-    [{ ...honest, bindings: [] }, 'is not such a file'],
+    [{ ...honest, bindings: [] }, 'asks for no signature'],
   ]
   for (const [content, why] of cases) {
     expect(sign(content)).toMatchObject({ code: 1, error: expect.stringContaining(why) })

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import type Database from 'better-sqlite3'
+import { actHash, actPlace } from '../../src/receiver/registry-acts.ts'
 import { appendLog, type Logged, readLog } from '../../src/receiver/registry-log.ts'
 import { boxKey, makePair, signingKey } from '../../src/wire/keys.ts'
 import { epochOf } from './fixture.ts'
@@ -25,19 +26,19 @@ const tampering: [what: string, how: string | ((db: Database.Database) => void),
   ['changes when it was', 'UPDATE registry_log SET at = at + 1 WHERE number = 7', () => byLog(7)],
   [
     'changes who did it, in the log as well as in the row',
-    "UPDATE registry_log SET actor = 'bert' WHERE number = 12; UPDATE statements SET actor = 'bert' WHERE type = 'revocation'",
-    () => 'log 12: the entry, or the one before, was changed',
+    "UPDATE registry_log SET actor = 'bert' WHERE number = 14; UPDATE statements SET actor = 'bert' WHERE type = 'revocation'",
+    () => 'log 14: the entry, or the one before, was changed',
   ],
   ['deletes an entry', 'DELETE FROM registry_log WHERE number = 9', () => byLog(10)],
-  ['deletes the last entry', 'DELETE FROM registry_log WHERE number = 12', () => byLog(12)],
-  ['deletes the whole log', 'DELETE FROM registry_log', () => byLog(12)],
+  ['deletes the last entry', 'DELETE FROM registry_log WHERE number = 14', () => byLog(14)],
+  ['deletes the whole log', 'DELETE FROM registry_log', () => byLog(14)],
   [
     'takes a revocation out and writes the log anew',
     db => {
       db.exec("DELETE FROM statements WHERE type = 'revocation'")
       rewrite(db, one => !one.subject.startsWith('revocation'))
     },
-    () => byLog(12),
+    () => byLog(14),
   ],
   [
     'deletes a revocation',
@@ -144,7 +145,29 @@ const tampering: [what: string, how: string | ((db: Database.Database) => void),
   [
     'looks at a flag in another name',
     "UPDATE flag_acts SET actor = 'anna' WHERE act = 'reviewed'",
-    () => expect.stringContaining('act 3 about flag 1: it is not what log 11 tells'),
+    () => expect.stringContaining('act 3 about flag 1: it is not what log 13 tells'),
+  ],
+  [
+    'looks at a flag, and writes the log as the program does',
+    db => {
+      const row = { id: 9, act: 'reviewed', about: 1, at: 5, actor: 'anna', detail: 'all well' } as const
+      db.prepare(
+        `INSERT INTO flag_acts (id, act, about, flag, gateway, at, actor, detail)
+         SELECT 9, 'reviewed', 1, flag, gateway, 5, 'anna', 'all well' FROM flag_acts WHERE id = 1`,
+      ).run()
+      appendLog(db, { at: 5, actor: 'anna', act: 'reviewed', subject: actPlace(row), hash: actHash(row) })
+    },
+    () => 'act 9 about flag 1: no operator signed it',
+  ],
+  [
+    'changes the words of a flag that was reviewed',
+    "UPDATE flag_acts SET detail = 'nothing much' WHERE id = 1",
+    () => 'flag 1: it is not the flag that was reviewed',
+  ],
+  [
+    'reviews a flag under a key of his own',
+    db => it.inserted('review')(db),
+    () => expect.stringContaining('review 3 of flag 1: it names key'),
   ],
   [
     'makes a removed device stand again',

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { listFlags, reviewFlag } from '../../src/receiver/flags.ts'
-import { type Bench, bench, gateway } from './fixture.ts'
+import { type Bench, bench, gateway, reviewer } from './fixture.ts'
 import { hello } from './session-fixture.ts'
 
 let it: Bench
@@ -39,7 +39,11 @@ test('several at once are one flag, and it is raised once until somebody looks',
   ])
   const [flag] = listFlags(it.store, {})
   expect(flag?.more).toBe(1)
-  reviewFlag(it.store, flag!.id, { by: 'anna', comment: 'backup restored', at: it.clock.at })
+  reviewFlag(it.store, it.trust.reviews, reviewer, flag!.id, {
+    by: 'anna',
+    comment: 'backup restored',
+    at: it.clock.at,
+  })
   say('c', { binding: 3 })
   expect(flags()).toHaveLength(2)
 })
