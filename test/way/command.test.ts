@@ -64,9 +64,21 @@ test('ping, status and identify are answered within the wait, and listed', async
   ])
 })
 
-test('what the gateway does not take is refused by its name, told with exit 12, and flagged', async () => {
-  const { code, line } = await send('ping', '--arg', 'loud=true')
-  expect([code, line.state, line.detail]).toEqual([12, 'refused', { why: 'input.invalid' }])
+test('arguments that the verb does not take are not stored: exit 2', async () => {
+  await expect(send('ping', '--arg', 'loud=true')).rejects.toThrow(/unknown name/)
+  await expect(send('config-set', '--arg', 'key=outbox.quota', '--arg', 'value=16MiB')).rejects.toThrow(
+    /must be one of log.level/,
+  )
+})
+
+test('what the gateway does not take is refused by its name, and flagged', async () => {
+  // the command line stores no such thing: this is a receiver that knows other verbs
+  site.store.run(
+    'INSERT INTO intents (intent, gateway, verb, args, actor, made, until) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    ...['cd'.repeat(16), box().gateway, 'ping', '{"loud":true}', 'anne', Date.now(), Date.now() + 900_000],
+  )
+  await until('the refusal', patienceMs, async () => (await listed()).at(-1)?.state === 'refused')
+  expect((await listed()).at(-1)?.detail).toEqual({ why: 'input.invalid' })
   const flags = listFlags(site.store, { flag: 'COMMAND_REFUSED' })
   expect(flags).toMatchObject([{ gateway: box().gateway, detail: expect.stringContaining('input.invalid') }])
   expect((await box().status()).notices).toContainEqual(expect.stringContaining('input.invalid 1×'))

@@ -35,7 +35,11 @@ export interface Plug {
 export interface WaySite extends Site {
   boxes: WayBox[]
   receiverProgram: Program
+  /** How commands are typed. */
+  type: typeof type
   plug(name: string): Promise<Plug>
+  /** Brings Mosquitto the newest rules, as an operator does after an enrolment; nothing where it is not used. */
+  renewBroker(): Promise<void>
   /** Ends every program and removes the folder; gives what had ended by itself. */
   close(): Promise<void>
   crashes(): string[]
@@ -49,11 +53,15 @@ export interface SitePlan {
   config?: string
   /** Whether Mosquitto lets the spy hear everything; if not, the receiver follows its log. */
   spied?: boolean
+  /** How commands are typed, if not each in a process of its own. */
+  type?: typeof type
 }
 
 /** Types one command of the receiver. */
-export const typeReceiver = (site: Pick<Site, 'receiver'>, ...words: string[]): Promise<string> =>
-  type('vitalgate-receiver', ['--state', site.receiver, ...words])
+export const typeReceiver = (
+  site: Pick<Site, 'receiver'> & Partial<Pick<WaySite, 'type'>>,
+  ...words: string[]
+): Promise<string> => (site.type ?? type)('vitalgate-receiver', ['--state', site.receiver, ...words])
 
 /** Whether the daemon answers; anything but its absence is an error. */
 export async function answers(box: Pick<WayBox, 'client'>): Promise<boolean> {
@@ -69,7 +77,7 @@ export async function answers(box: Pick<WayBox, 'client'>): Promise<boolean> {
 /** The four steps of provisioning, as the technician and the operator type them. */
 async function provision(
   folder: string,
-  receiver: string,
+  site: Pick<WaySite, 'receiver' | 'type'>,
   { name, words, config }: { name: string; words: string[]; config: string },
   programs: Program[],
   enrolled: () => Promise<void>,
@@ -84,17 +92,17 @@ async function provision(
   const box = { state, daemon, client, status: () => client().ask('status', {}) }
   await until(`${name} answering`, patienceMs, () => answers(box))
   const asked = JSON.parse(
-    await type('vitalgate', [...own, 'provision', 'request', '--out', request, '--json']),
+    await site.type('vitalgate', [...own, 'provision', 'request', '--out', request, '--json']),
   ) as { gateway: string; words: string[] }
   await typeReceiver(
-    { receiver },
+    site,
     ...['registry', 'enrol', request, '--site', 'test', '--words', asked.words.join(' ')],
     ...['--out', folder, '--passphrase-file', join(folder, 'passphrase')],
   )
   await enrolled()
   const bundle = join(folder, `${asked.gateway}.bundle.json`)
-  await type('vitalgate', [...own, 'provision', 'accept', bundle, '--root-words', words.join(' ')])
-  await type('vitalgate', [...own, 'provision', 'verify'])
+  await site.type('vitalgate', [...own, 'provision', 'accept', bundle, '--root-words', words.join(' ')])
+  await site.type('vitalgate', [...own, 'provision', 'verify'])
   return { ...box, gateway: asked.gateway }
 }
 
@@ -122,7 +130,7 @@ export async function openWay(plan: SitePlan): Promise<WaySite> {
 }
 
 async function furnish(
-  { broker, boxes: names, config: text = '', spied = true }: SitePlan,
+  { broker, boxes: names, config: text = '', spied = true, type: typed = type }: SitePlan,
   folder: string,
   programs: Program[],
   forwarder: Site['forwarder'],
@@ -140,7 +148,7 @@ async function furnish(
   const announced = ['--announce', `mqtts://localhost:${forwarder.port}`]
   const { words } = JSON.parse(
     await typeReceiver(
-      { receiver },
+      { receiver, type: typed },
       'init',
       ...where,
       ...announced,
@@ -158,13 +166,15 @@ async function furnish(
   const receiverProgram = startProgram('vitalgate-receiver', ['--state', receiver, 'run', ...watching], log)
   programs.push(receiverProgram)
   forwarder.redirect(brokerPort)
+  const renewBroker = async (): Promise<void> => mosquitto?.renew()
   const boxes: WayBox[] = []
   for (const name of names) {
-    const renew = async (): Promise<void> => mosquitto?.renew()
-    boxes.push(await provision(folder, receiver, { name, words, config }, programs, renew))
+    boxes.push(
+      await provision(folder, { receiver, type: typed }, { name, words, config }, programs, renewBroker),
+    )
   }
   return {
-    ...{ folder, receiver, brokerPort, forwarder, boxes, receiverProgram },
+    ...{ folder, receiver, brokerPort, forwarder, boxes, receiverProgram, type: typed, renewBroker },
     store: openStore(paths(receiver).database),
     async plug(name) {
       const [port, device] = [join(folder, `${name}.port`), join(folder, `${name}.device`)]
