@@ -65,6 +65,7 @@ const stations = openStations({
     if ('scanned' in event) tally.taken(event.device, 'scan')
   },
   broken: error => bugs.push(error),
+  portTag: () => undefined,
 })
 
 let over = false
