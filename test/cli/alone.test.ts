@@ -131,6 +131,7 @@ test('config show gives every setting in force', async () => {
   const { code, out } = await run(['config', 'show', '--json', '--config', config])
   expect(code).toBe(0)
   expect(JSON.parse(out)).toEqual({
+    fromAfar: [],
     timezone: 'UTC',
     logLevel: 'info',
     stationWindowMs: 180_000,
