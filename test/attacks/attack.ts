@@ -2,8 +2,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { forgottenOf } from '../way/forgotten.ts'
+import { weightOf } from './outcome.ts'
 import { checkPiece, type Piece } from './piece.ts'
-import { type Running, type Scene, weightOf } from './scene.ts'
+import type { Running, Scene } from './scene.ts'
 
 /** One attack. It is done twice: against the programs as they are, and against a build without its defence. */
 export interface Attack {
@@ -25,26 +26,54 @@ export interface Attack {
   heal?(scene: Scene): Promise<void>
 }
 
+/** The attacks on one hop of a reading's way. */
+export interface Hop {
+  hop: string
+  attacks: readonly Attack[]
+  /** Makes what they need beside the scene. */
+  prepare?(scene: Scene): Promise<void>
+}
+
 /** A line of the table. */
 export interface Row extends Pick<Attack, 'id' | 'attack' | 'expected' | 'undefended'> {
   observed: string
   without: string
 }
 
-/** What one file of attacks found. */
+/** What the attacks of one scene found. */
 export interface Report {
-  hop: string
+  scene: string
   rows: Row[]
   /** Readings that no honest scale showed, accepted without a flag. */
   forged: number
   /** Rows that were deleted without a genuine receipt. */
   deleted: number
+  /** What was measured beside, in words. */
+  figures: string[]
 }
 
-/** Registers the tests of one hop: every attack with its defence, then every attack without. */
-export function runAttacks(hop: string, open: () => Promise<Scene>, attacks: readonly Attack[]): void {
-  jest.setTimeout(90_000)
-  const report: Report = { hop, rows: [], forged: -1, deleted: -1 }
+/** What tells one test build from another. */
+const buildOf = ({ defence, programs }: Pick<Attack, 'defence' | 'programs'>): string =>
+  programs.length === 0 ? '' : JSON.stringify([programs, defence])
+
+/** The attacks with those next to each other that need the same build, or at least the same program altered. */
+function inOrder(attacks: readonly Attack[]): Attack[] {
+  const placeOf = (of: (one: Attack) => string) => {
+    const places = [...new Set(attacks.map(of))]
+    return (one: Attack): number => places.indexOf(of(one))
+  }
+  const [program, build] = [placeOf(({ programs }) => programs.join()), placeOf(buildOf)]
+  return attacks.toSorted((a, b) => program(a) - program(b) || build(a) - build(b))
+}
+
+/**
+ * Registers the tests of one scene: every attack of its hops with its defence, then every attack without. Each
+ * attack without its defence has a build of its own: what succeeds there succeeds because of that one defence.
+ */
+export function runAttacks(name: string, open: () => Promise<Scene>, hops: readonly Hop[]): void {
+  jest.setTimeout(240_000)
+  const attacks = hops.flatMap(one => one.attacks)
+  const report: Report = { scene: name, rows: [], forged: -1, deleted: -1, figures: [] }
   const rows = new Map(
     attacks.map(({ id, attack, expected, undefended }) => [
       id,
@@ -52,53 +81,63 @@ export function runAttacks(hop: string, open: () => Promise<Scene>, attacks: rea
     ]),
   )
   let scene: Scene
-  let altered: readonly Running[] = []
+  let altered: Pick<Attack, 'defence' | 'programs'> = { defence: [], programs: [] }
   beforeAll(async () => {
     scene = await open()
+    for (const { prepare } of hops) await prepare?.(scene)
   })
   afterAll(async () => {
-    report.rows = [...rows.values()]
+    Object.assign(report, { rows: [...rows.values()], figures: scene?.figures ?? [] })
     const folder = process.env.VITALGATE_ATTACKS
     if (folder !== undefined) {
       mkdirSync(folder, { recursive: true })
-      writeFileSync(join(folder, `${hop.replaceAll(' ', '-')}.json`), JSON.stringify(report))
+      writeFileSync(join(folder, `${name}.json`), JSON.stringify(report))
     }
     await scene?.close()
   })
 
-  describe('with its defence', () => {
-    test.each(attacks.map(one => [one.id, one.attack, one] as const))('%s: %s', async (id, _, one) => {
+  test('each attack has a name of its own, and shows what its defence is good for', () => {
+    expect(rows.size).toBe(attacks.length)
+    expect(attacks.filter(one => one.expected === one.undefended || one.defence.length === 0)).toEqual([])
+  })
+
+  describe.each(hops.map(one => [one.hop, one] as const))('%s', (_, hop) => {
+    test.each(hop.attacks.map(one => [one.id, one.attack, one] as const))('%s: %s', async (id, _, one) => {
       for (const piece of one.defence) checkPiece(piece)
       const row = rows.get(id)!
       row.observed = await one.act(scene)
       expect(row.observed).toBe(one.expected)
-      await scene.honest()
-    })
-
-    test('no forged reading was accepted unflagged, no row deleted but by a genuine receipt', async () => {
-      const forged = (await scene.readings()).filter(
-        line => line.verdict === 'accept' && line.flags.length === 0 && !scene.weights.has(weightOf(line)!),
-      )
-      const deleted = [scene.first, scene.second].flatMap(box =>
-        forgottenOf(scene.site, box).unproven.filter(place => !scene.written.has(place)),
-      )
-      report.forged = forged.length
-      report.deleted = deleted.length
-      expect({ forged, deleted }).toEqual({ forged: [], deleted: [] })
-      expect(scene.site.crashes()).toEqual([])
+      await scene.honest(id)
     })
   })
 
+  test('honest readings went on unharmed, no forged one was accepted, no row deleted but by a genuine receipt', async () => {
+    await scene.settled()
+    const forged = (await scene.readings()).filter(
+      line => line.verdict === 'accept' && line.flags.length === 0 && !scene.weights.has(weightOf(line)!),
+    )
+    const deleted = [scene.first, scene.second].flatMap(box =>
+      forgottenOf(scene.site, box).unproven.filter(place => !scene.written.has(place)),
+    )
+    report.forged = forged.length
+    report.deleted = deleted.length
+    expect({ forged, deleted }).toEqual({ forged: [], deleted: [] })
+    expect(scene.crashes()).toEqual([])
+  })
+
   describe('without its defence the attack succeeds', () => {
-    test.each(attacks.map(one => [one.id, one] as const))('%s', async (id, one) => {
-      scene.without(one.defence)
-      for (const program of new Set([...altered, ...one.programs])) await scene.stop(program)
-      const before = altered
-      altered = one.programs
-      for (const program of new Set([...before, ...one.programs])) await scene.start(program)
+    test.each(inOrder(attacks).map(one => [one.id, one] as const))('%s', async (id, one) => {
+      scene.without(one.defence, one.programs)
+      if (buildOf(one) !== buildOf(altered)) {
+        const changed = [...new Set([...altered.programs, ...one.programs])]
+        await Promise.all(changed.map(scene.stop))
+        altered = one
+        await Promise.all(changed.map(program => scene.start(program)))
+      }
       const row = rows.get(id)!
       row.without = await one.act(scene)
       await one.heal?.(scene)
+      if (one.heal !== undefined) altered = { defence: [], programs: [] }
       expect(row.without).toBe(one.undefended)
     })
   })

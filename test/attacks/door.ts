@@ -59,6 +59,31 @@ export async function allowed(client: MqttClient, act: () => Promise<unknown>): 
   return result
 }
 
+const tries = 5
+const reportMs = 5000
+
+/**
+ * Tries something that the broker should refuse; gives the refusal as the receiver tells it, or `done`. Who is
+ * turned away without a refusal was pushed out by the true gateway of his name, and tries again.
+ */
+export async function refusalOf(
+  scene: Scene,
+  done: string,
+  attempt: () => Promise<boolean>,
+): Promise<string> {
+  const mark = scene.mark()
+  for (let count = 0; count < tries; count++) {
+    if (await attempt()) return done
+    try {
+      await until('a refusal told', reportMs, () => scene.mark() > mark)
+      return await refusalSince(scene, mark)
+    } catch (error) {
+      if (count === tries - 1) throw error
+    }
+  }
+  throw new Error('neither refused nor done')
+}
+
 /** What the receiver told of a refusal since the mark: flag and reason. */
 export async function refusalSince(scene: Scene, mark: number): Promise<string> {
   await until('a refusal told', patienceMs, () => scene.mark() > mark)

@@ -1,7 +1,8 @@
 import { listFlags } from '../../src/receiver/flags.ts'
 import { counted } from '../../src/receiver/store.ts'
 import type { Message } from '../../src/receiver/verify.ts'
-import { bench } from '../receiver/fixture.ts'
+import type { Revocation } from '../../src/wire/registry.ts'
+import { bench, server } from '../receiver/fixture.ts'
 import { seededRandom } from '../way/random.ts'
 import { disordered, honestBox } from './honest.ts'
 
@@ -13,7 +14,21 @@ const wanted = Number(process.argv[2])
 const { seed, next: random } = seededRandom()
 const below = (limit: number): number => Math.floor(random() * limit)
 const where = bench()
-const boxes = Array.from({ length: 8 }, () => honestBox(where, random))
+const revoked = new Map<string, Revocation>()
+const revoke = (kid: string): void => {
+  const number = revoked.size + 1
+  const about = { server: server.id, number, before: null, what: 'gateway', id: server.id, key: kid } as const
+  revoked.set(kid, { ...about, kid: '0'.repeat(16), tls: '1'.repeat(64), since: 0, why: 'lost' })
+}
+where.trust.revoked = kid => revoked.get(kid)
+// each box has a binding of its own version
+where.trust.versions = id => ({
+  binding: where.gateways.get(id)?.version ?? 0,
+  serverEntry: 1,
+  devices: 1,
+  revocations: revoked.size,
+})
+const boxes = Array.from({ length: 8 }, () => honestBox(where, random, revoke))
 const sum = { seed, said: 0, readings: 0, starts: 0, receipts: 0 }
 while (sum.said < wanted) {
   // several boxes at a time, each between two starts of its own
@@ -36,6 +51,7 @@ const found = {
   unconnected: rows('SELECT count(*) AS n FROM chains WHERE connected = 0'),
   repeats: counted(store, 'DUPLICATE'),
   unmatched: counted(store, 'READY_UNMATCHED'),
+  enrolments: boxes.reduce((all, box) => all + box.enrolments(), 0),
 }
 where.end()
 process.stdout.write(`${JSON.stringify({ ...sum, ...found })}\n`)

@@ -1,11 +1,12 @@
 import { base32, hex } from '../../src/base/bytes.ts'
 import type { Message } from '../../src/receiver/verify.ts'
 import { makeEpoch } from '../../src/wire/chain.ts'
-import { boxKey, boxPublic, makePair, signingKey, verifyKey } from '../../src/wire/keys.ts'
+import { boxKey, makePair, signingKey, verifyKey } from '../../src/wire/keys.ts'
 import { openFrom } from '../../src/wire/message.ts'
 import { makeNonce, seenHash } from '../../src/wire/session.ts'
 import {
   type Bench,
+  boundAs,
   cuff,
   epochOf,
   type Holder,
@@ -16,27 +17,21 @@ import {
   unchained,
 } from '../receiver/fixture.ts'
 
-/** An honest gateway with keys of its own, enrolled at the bench. */
-export function honestBox(bench: Bench, random: () => number) {
-  const who: Holder = {
-    id: base32(crypto.getRandomValues(new Uint8Array(16))),
-    key: signingKey(makePair('ed25519').secret),
-    box: boxKey(makePair('x25519').secret),
-  }
-  bench.gateways.set(who.id, {
-    ...{ gateway: who.id, site: 'site', version: 1, since: 0, tls: '0'.repeat(64) },
-    verifyKey: verifyKey(who.key.publicKey),
-    boxPublic: boxPublic(who.box.publicKey),
-  })
+const newKeys = () => ({
+  key: signingKey(makePair('ed25519').secret),
+  box: boxKey(makePair('x25519').secret),
+})
+
+/** An honest gateway with keys of its own, enrolled at the bench; `revoke` does what an operator does. */
+export function honestBox(bench: Bench, random: () => number, revoke: (kid: string) => void) {
+  let who: Holder = { id: base32(crypto.getRandomValues(new Uint8Array(16))), ...newKeys() }
+  let version = 1
+  const enrol = (): void => void bench.gateways.set(who.id, boundAs(who, version))
+  enrol()
   const chance = (share: number): boolean => random() < share
   const below = (limit: number): number => Math.floor(random() * limit)
-  const expected = {
-    iss: server.id,
-    key: verifyKey(server.receipt.publicKey),
-    aud: who.id,
-    box: who.box,
-  }
   let token = 0
+  let enrolments = 0
   let before: (Pick<Said, 'seq' | 'head'> & { epoch: string }) | null = null
 
   /** A boot's clock: right, in 1970, in 2090, an hour behind; the steady one goes on. */
@@ -59,12 +54,13 @@ export function honestBox(bench: Bench, random: () => number) {
   /** HELLO and READY of a start; what the true server answers is verified as a gateway does. */
   const shakeHands = (clock: ReturnType<ReturnType<typeof boot>['moment']>): void => {
     const epochs = before === null ? [] : [{ epoch: before.epoch, seq: before.seq, head: before.head }]
-    const versions = { binding: 1, serverEntry: 1, devices: 1, revocations: 0 }
+    const versions = { binding: version, serverEntry: 1, devices: 1, revocations: 0 }
     const hello = unchained(who, 'hello', {
       ...{ nonce: makeNonce(), boot: clock.boot, epochs, token, software: '0.1.0' },
       ...{ drivers: '0'.repeat(64), clock, versions },
     })
     const answers = bench.receive(chance(0.1) ? [hello.message, hello.message] : [hello.message])
+    const expected = { iss: server.id, key: verifyKey(server.receipt.publicKey), aud: who.id, box: who.box }
     const welcome = openFrom(answers[0]!.payload, ['welcome'], expected)
     token = welcome.body.token
     const seen = seenHash(hello.statement, welcome.statement)
@@ -76,9 +72,19 @@ export function honestBox(bench: Bench, random: () => number) {
   /** What happens between two starts: the messages that go out, and how many of them are readings. */
   const life = (statements: number): { messages: Message[]; readings: number } => {
     // a box whose disk was lost knows neither token nor epoch
-    if (chance(0.05)) {
+    const isLost = chance(0.05)
+    if (isLost) {
       token = 0
       before = null
+    }
+    // nor its keys: they are revoked, and it is enrolled anew under the same id (DESIGN 7a.11)
+    if (isLost && chance(0.5)) {
+      revoke(who.key.kid)
+      bench.older.set(who.id, [...(bench.older.get(who.id) ?? []), boundAs(who, version)])
+      who = { id: who.id, ...newKeys() }
+      version += 1
+      enrolments += 1
+      enrol()
     }
     const clock = boot()
     shakeHands(clock.moment())
@@ -120,7 +126,7 @@ export function honestBox(bench: Bench, random: () => number) {
       readings: isReading.slice(0, kept).filter(Boolean).length,
     }
   }
-  return { who, life }
+  return { life, enrolments: () => enrolments }
 }
 
 /** The same messages as a bad line brings them: some twice, and each up to so many places from where it was. */

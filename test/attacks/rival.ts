@@ -5,9 +5,9 @@ import { freePort } from '../../scripts/scenario/forwarder.ts'
 import { until } from '../../scripts/scenario/program.ts'
 import type { ReadingLine } from '../../src/receiver/readings-list.ts'
 import type { Program } from '../way/program.ts'
-import { buildWithout, linesOf } from './build.ts'
+import { linesOf } from './build.ts'
+import { weightOf } from './outcome.ts'
 import type { Scene } from './scene.ts'
-import { weightOf } from './scene.ts'
 
 /** A registry and server of the attacker's own: a whole receiver, as anybody can have one. */
 export interface Rival {
@@ -19,15 +19,14 @@ export interface Rival {
 }
 
 /** Makes the rival's keys, and starts it. */
-export async function openRival({ site }: Scene): Promise<Rival> {
-  const build = buildWithout(site.folder, [])
+export async function openRival({ site, plain }: Scene): Promise<Rival> {
   const state = join(site.folder, 'rival')
   const passphrase = join(site.folder, 'rival.passphrase')
   const port = String(await freePort())
   writeFileSync(passphrase, `${randomBytes(16).toString('hex')}\n`, { mode: 0o600 })
-  const own = (...words: string[]) => build.type('vitalgate-receiver', '--state', state, '--json', ...words)
+  const own = (...words: string[]) => plain.type('vitalgate-receiver', '--state', state, '--json', ...words)
   linesOf(await own('init', '--host', 'localhost', '--port', port, '--passphrase-file', passphrase))
-  const program: Program = build.start(
+  const program: Program = plain.start(
     'vitalgate-receiver',
     ['--state', state, 'run'],
     join(site.folder, 'rival.log'),

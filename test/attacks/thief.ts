@@ -10,7 +10,8 @@ import { pae, signStatement } from '../../src/wire/statement.ts'
 import { topics } from '../../src/wire/topics.ts'
 import type { WayBox } from '../way/site.ts'
 import { connectAs } from '../way/stranger.ts'
-import { type At, outcomeOf, type Scene } from './scene.ts'
+import { type At, outcomeOf } from './outcome.ts'
+import type { Scene } from './scene.ts'
 
 /** A statement as an attacker words it: every part may be false. */
 export interface Words {
@@ -20,6 +21,9 @@ export interface Words {
   /** Whom it is sealed to. */
   box: BoxPublic
 }
+
+/** Whoever has a gateway's name. */
+type Named = Pick<WayBox, 'gateway'>
 
 /** The weight that every forged reading claims, kg: honest scales never show it. */
 export const forgedWeight = 99.9
@@ -88,15 +92,29 @@ export function payloadOfText({ type, key, box, body: { epoch, seq } }: Words, t
 }
 
 /** The topics of a gateway. */
-export const waysOf = (scene: Scene, { gateway }: Pick<WayBox, 'gateway'>) =>
+export const waysOf = (scene: Scene, { gateway }: Named) =>
   topics(readServerKeys(scene.site.receiver).id, gateway)
 
+/** How often somebody tries whom the true gateway of his name pushes out in the same moment. */
+const tries = 10
+
 /** Publishes on a gateway's `up`, with its certificate, as the thief of its card or of the CA's key can. */
-export async function publish(scene: Scene, box: WayBox, ...payloads: Uint8Array[]): Promise<void> {
-  const client = await connectAs(scene.site, box.gateway)
+export async function publish(scene: Scene, box: Named, ...payloads: Uint8Array[]): Promise<void> {
   const { up } = waysOf(scene, box)
-  for (const payload of payloads) await client.publishAsync(up, Buffer.from(payload), { qos: 1 })
-  await client.endAsync()
+  const left = [...payloads]
+  for (let count = 0; count < tries && left.length > 0; count++) {
+    const client = await connectAs(scene.site, box.gateway)
+    const closed = new Promise<false>(resolve => client.once('close', () => resolve(false)))
+    // an end of the connection may show as a failure of the message first
+    const sent = (payload: Uint8Array): Promise<boolean> =>
+      client.publishAsync(up, Buffer.from(payload), { qos: 1 }).then(
+        () => true,
+        () => false,
+      )
+    while (left.length > 0 && (await Promise.race([sent(left[0]!), closed]))) left.shift()
+    await client.endAsync(true)
+  }
+  if (left.length > 0) throw new Error(`the broker took only ${payloads.length - left.length} messages`)
 }
 
 /** Where a forged statement claims to stand. */
@@ -107,7 +125,7 @@ export const placeOf = ({ body }: Words, gateway: string): At => ({
 })
 
 /** Publishes a forged reading in a gateway's name, and gives what became of it. */
-export async function forge(scene: Scene, box: WayBox, words: Words): Promise<string> {
+export async function forge(scene: Scene, box: Named, words: Words): Promise<string> {
   const mark = scene.mark()
   await publish(scene, box, payloadOf(words))
   return outcomeOf(scene, mark, placeOf(words, box.gateway))

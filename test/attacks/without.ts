@@ -3,9 +3,9 @@ import { registerHooks } from 'node:module'
 import { type Piece, replaced, sourceUrl } from './piece.ts'
 
 /*
- * Loaded by `node --import` before one of our programs: makes a test build of it in memory, in which one
- * defence is switched off. The query of this module's own URL names the file with the pieces. Worker threads
- * inherit it. The product knows nothing of this.
+ * Makes a test build of a program in memory, in which one defence is switched off: loaded in each of its
+ * threads before anything else. The query of this module's own URL names the file with the pieces. The product
+ * knows nothing of this.
  */
 const { searchParams } = new URL(import.meta.url)
 const pieces = JSON.parse(readFileSync(searchParams.get('pieces')!, 'utf8')) as Piece[]

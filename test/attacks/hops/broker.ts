@@ -1,13 +1,15 @@
 import { connect, type Socket } from 'node:net'
 import type { IClientOptions } from 'mqtt'
-import { until } from '../../scripts/scenario/program.ts'
-import { base32 } from '../../src/base/bytes.ts'
-import { patienceMs } from '../way/site.ts'
-import { type Attack, runAttacks } from './attack.ts'
-import { allowed, enter, foreign, issued, refusalSince, type Shown } from './door.ts'
-import type { Piece } from './piece.ts'
-import { openScene, type Scene } from './scene.ts'
-import { payloadOf, reading, waysOf } from './thief.ts'
+import { until } from '../../../scripts/scenario/program.ts'
+import { base32 } from '../../../src/base/bytes.ts'
+import { patienceMs } from '../../way/site.ts'
+import type { Attack, Hop } from '../attack.ts'
+import { linesOf } from '../build.ts'
+import { allowed, enter, foreign, issued, refusalOf, refusalSince, type Shown } from '../door.ts'
+import type { Piece } from '../piece.ts'
+import { enrol } from '../request.ts'
+import type { Scene } from '../scene.ts'
+import { payloadOf, reading, waysOf } from '../thief.ts'
 
 // Who may come in, and do what: against the embedded broker.
 
@@ -18,39 +20,32 @@ const piece = (file: string, text: string, replacement: string): Piece => ({
 })
 
 /** Knocks; gives the refusal as it is told, or that he is in. */
-async function knock(
-  scene: Scene,
-  name: string,
-  shown: Shown,
-  options: IClientOptions = {},
-): Promise<string> {
-  const mark = scene.mark()
-  try {
-    const client = await enter(scene, name, shown, options)
-    await client.endAsync(true)
-    return 'let in'
-  } catch {
-    return refusalSince(scene, mark) // turned away, as he should be
-  }
-}
+const knock = (scene: Scene, name: string, shown: Shown, options: IClientOptions = {}): Promise<string> =>
+  refusalOf(scene, 'let in', async () => {
+    try {
+      const client = await enter(scene, name, shown, options)
+      await client.endAsync(true)
+      return true
+    } catch {
+      return false // turned away, as he should be
+    }
+  })
 
 /** Publishes with the second gateway's certificate; gives the refusal, or that the broker took it. */
-async function publish(scene: Scene, topic: string, payload: Uint8Array, retain = false): Promise<string> {
-  const { second } = scene
-  const mark = scene.mark()
-  const client = await enter(scene, second.gateway, await issued(scene, second.gateway))
-  const act = () => client.publishAsync(topic, Buffer.from(payload), { qos: 1, retain })
-  return (await allowed(client, act)) ? 'taken' : refusalSince(scene, mark)
-}
+const publish = (scene: Scene, topic: string, payload: Uint8Array, retain = false): Promise<string> =>
+  refusalOf(scene, 'taken', async () => {
+    const { gateway } = scene.second
+    const client = await enter(scene, gateway, await issued(scene, gateway))
+    return allowed(client, () => client.publishAsync(topic, Buffer.from(payload), { qos: 1, retain }))
+  })
 
 /** Subscribes with the second gateway's certificate; gives the refusal, or that the broker granted it. */
-async function listen(scene: Scene, filter: string): Promise<string> {
-  const { second } = scene
-  const mark = scene.mark()
-  const client = await enter(scene, second.gateway, await issued(scene, second.gateway))
-  const act = () => client.subscribeAsync(filter, { qos: 1 })
-  return (await allowed(client, act)) ? 'granted' : refusalSince(scene, mark)
-}
+const listen = (scene: Scene, filter: string): Promise<string> =>
+  refusalOf(scene, 'granted', async () => {
+    const { gateway } = scene.second
+    const client = await enter(scene, gateway, await issued(scene, gateway))
+    return allowed(client, () => client.subscribeAsync(filter, { qos: 1 }))
+  })
 
 /** Opens connections that say nothing; gives how many the broker keeps waiting. */
 async function crowd(scene: Scene, count: number): Promise<string> {
@@ -115,6 +110,19 @@ const attacks: Attack[] = [
     act: async scene => {
       const name = base32(crypto.getRandomValues(new Uint8Array(16)))
       return knock(scene, name, await issued(scene, name))
+    },
+  },
+  {
+    id: 'T51b',
+    attack: 'holds the card of a gateway that was revoked, comes to the broker',
+    expected: 'BROKER_REFUSED revoked',
+    undefended: 'let in',
+    defence: [piece('broker-sessions.ts', 'if (isShutOut(parties, peer)) return', 'if (false) return')],
+    programs: ['receiver'],
+    act: async scene => {
+      const { gateway } = await enrol(scene)
+      linesOf(await scene.type('registry', 'revoke', gateway, '--why', 'stolen', '--yes'))
+      return knock(scene, gateway, await issued(scene, gateway))
     },
   },
   {
@@ -222,4 +230,4 @@ const attacks: Attack[] = [
   },
 ]
 
-runAttacks('broker', () => openScene('embedded'), attacks)
+export const brokerHop: Hop = { hop: 'broker', attacks }

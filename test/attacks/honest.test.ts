@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, jest, test } from '@jest/globals'
@@ -20,18 +22,25 @@ interface Told extends Record<'seed' | 'said' | 'readings' | 'starts' | 'receipt
   unconnected: number
   repeats: number
   unmatched: number
+  enrolments: number
 }
 
-test('honest statements with reboots, lost tails, disorder, repeats and dirty clocks raise no flag', async () => {
+test('honest statements with reboots, lost tails, new keys, disorder, repeats and dirty clocks raise no flag', async () => {
   const { stdout } = await run('scripts/node', ['test/attacks/honest-run.ts', String(wanted)], {
     cwd: root,
     timeout: patienceMs,
   })
-  const { seed, said, readings, starts, receipts, repeats, ...found } = JSON.parse(stdout) as Told
-  process.stdout.write(
-    `\nhonest: ${said} statements, ${readings} readings, ${starts} starts, ${repeats} repeats, ${receipts} receipts; ` +
-      `${found.flags.length} flags; VITALGATE_SEED=${seed}\n\n`,
-  )
+  const told = JSON.parse(stdout) as Told
+  const { seed, said, readings, starts, receipts, repeats, enrolments, ...found } = told
+  const figures =
+    `honest: ${said} statements, ${readings} readings, ${starts} starts, ${enrolments} gateways enrolled anew, ` +
+    `${repeats} repeats, ${receipts} receipts: ${found.flags.length} flags (VITALGATE_SEED=${seed})`
+  process.stdout.write(`\n${figures}\n\n`)
+  const folder = process.env.VITALGATE_ATTACKS
+  if (folder !== undefined) {
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'honest.txt'), figures)
+  }
   expect(found).toEqual({ flags: [], accepted: readings, kept: said, unconnected: 0, unmatched: 0 })
   expect(said).toBeGreaterThanOrEqual(wanted)
 })

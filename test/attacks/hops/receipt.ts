@@ -1,46 +1,32 @@
 import { join } from 'node:path'
-import type { MqttClient } from 'mqtt'
-import { until } from '../../scripts/scenario/program.ts'
-import { base32, hex } from '../../src/base/bytes.ts'
-import { readKeys } from '../../src/identity/keys.ts'
-import { paths, readFacts, readServerKeys } from '../../src/receiver/state.ts'
-import { openStore } from '../../src/receiver/store.ts'
-import { open as openEnvelope } from '../../src/wire/envelope.ts'
-import type { SigningKey } from '../../src/wire/keys.ts'
-import { signAndSeal } from '../../src/wire/message.ts'
-import { rowsOf } from '../way/forgotten.ts'
-import { spyName } from '../way/mosquitto.ts'
-import { patienceMs } from '../way/site.ts'
-import { connectAs, type Heard, spy } from '../way/stranger.ts'
-import { type Attack, runAttacks } from './attack.ts'
-import { copyDatabase, queueUp } from './disk.ts'
-import type { Piece } from './piece.ts'
-import { namesOf, openScene, type Scene, weightOf } from './scene.ts'
-import { ownKey, waysOf } from './thief.ts'
+import { until } from '../../../scripts/scenario/program.ts'
+import { base32, hex } from '../../../src/base/bytes.ts'
+import { readKeys } from '../../../src/identity/keys.ts'
+import { paths, readFacts, readServerKeys } from '../../../src/receiver/state.ts'
+import { openStore } from '../../../src/receiver/store.ts'
+import { open as openEnvelope } from '../../../src/wire/envelope.ts'
+import type { SigningKey } from '../../../src/wire/keys.ts'
+import { signAndSeal } from '../../../src/wire/message.ts'
+import { rowsOf } from '../../way/forgotten.ts'
+import { spyName } from '../../way/mosquitto.ts'
+import { patienceMs } from '../../way/site.ts'
+import { connectAs, type Heard, spy } from '../../way/stranger.ts'
+import type { Attack, Hop } from '../attack.ts'
+import { copyDatabase, queueUp } from '../card.ts'
+import { namesOf, weightOf } from '../outcome.ts'
+import type { Piece } from '../piece.ts'
+import { lead, listening, welcomed } from '../rogue.ts'
+import type { Scene } from '../scene.ts'
+import { ownKey, waysOf } from '../thief.ts'
 
 // What makes a gateway delete: receipts and welcomes, over Mosquitto. The attacker speaks on `down` as he likes.
 
 const piece = (file: string, text: string, replacement: string): Piece => ({ file, text, replacement })
 
 const heard: Heard[] = []
-let listener: MqttClient | undefined
-
-async function open(): Promise<Scene> {
-  const scene = await openScene('mosquitto', '[uplink]\nheartbeat = "1s"\n')
-  try {
-    listener = await spy(scene.site, spyName, heard)
-    await scene.honest()
-  } catch (error) {
-    await scene.close()
-    throw error
-  }
-  const { close } = scene
-  return Object.assign(scene, {
-    close: async () => {
-      await listener?.endAsync(true)
-      await close()
-    },
-  })
+async function prepare(scene: Scene): Promise<void> {
+  const listener = await spy(scene.site, spyName, heard)
+  scene.closing.push(() => listener.endAsync(true))
 }
 
 /** Says something on the first gateway's `down`, as the receiver or whoever has the CA's key. */
@@ -64,7 +50,8 @@ const grown = (before: Map<string, number>, after: Map<string, number>): string[
 /** The server is back, and the line begun anew: the broker swallowed what was sent meanwhile. */
 async function back(scene: Scene): Promise<void> {
   await scene.start('receiver')
-  scene.site.forwarder.redirect(scene.site.brokerPort)
+  lead(scene, scene.truePort)
+  await welcomed(scene)
 }
 
 interface Newest {
@@ -82,6 +69,7 @@ async function lie(scene: Scene, word: (newest: Newest) => Uint8Array): Promise<
   const { first, site } = scene
   await queueUp(scene, 2)
   try {
+    await listening(scene)
     const before = await disbelieved(scene)
     const { queued } = (await scene.status(first)).outbox
     const { epoch, seq, head, prev } = rowsOf(site, first).at(-1)!
@@ -200,12 +188,13 @@ const attacks: Attack[] = [
       const { first } = scene
       const { down } = waysOf(scene, first)
       const { box } = readKeys(first.state)
-      const welcomes = heard.filter(
-        ({ topic, payload }) => topic === down && openEnvelope(payload, box).type === 'welcome',
-      )
+      const overheard = (): Heard[] =>
+        heard.filter(({ topic, payload }) => topic === down && openEnvelope(payload, box).type === 'welcome')
+      await until('a welcome overheard', patienceMs, () => overheard().length > 0)
+      const welcomes = overheard()
       await scene.stop('receiver')
       try {
-        scene.site.forwarder.redirect(scene.site.brokerPort)
+        lead(scene, scene.truePort)
         const state = async () => (await scene.status(first)).uplink.state
         await until('connected anew', patienceMs, async () => (await state()) === 'connected')
         const before = await disbelieved(scene)
@@ -255,13 +244,15 @@ const attacks: Attack[] = [
       site.store = openStore(database)
       await back(scene)
       await scene.arrived(first, scene.weigh(first))
-      const idle = async () => (await first.status()).outbox.queued === 0
-      await until('all sent anew', patienceMs, idle)
-      const there = new Set((await scene.readings()).map(weightOf))
+      let there = new Set<number | undefined>()
+      await until('all sent anew, or told to be lost', patienceMs, async () => {
+        there = new Set((await scene.readings()).map(weightOf))
+        return weights.every(weight => there.has(weight)) || scene.mark() > mark
+      })
       const told = namesOf(await scene.flagsSince(mark)) || 'nothing told'
       return `${weights.filter(weight => there.has(weight)).length} of 3 are there again, ${told}`
     },
   },
 ]
 
-runAttacks('receipt', open, attacks)
+export const receiptHop: Hop = { hop: 'receipt', attacks, prepare }

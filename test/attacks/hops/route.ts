@@ -1,21 +1,23 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { until } from '../../scripts/scenario/program.ts'
-import { base64url, unbase64url } from '../../src/base/bytes.ts'
-import { readRouteFile, saveRouteFile } from '../../src/identity/identity.ts'
-import { places } from '../../src/identity/places.ts'
-import { certificatePin } from '../../src/receiver/authority.ts'
-import { readSigner } from '../../src/receiver/state.ts'
-import { verifyKey } from '../../src/wire/keys.ts'
-import { type Bundle, type ServerEntry, signRegistry, verifyRegistry } from '../../src/wire/registry.ts'
-import { decodeBody, encodeBody, publish, unpublish } from '../../src/wire/statement.ts'
-import { patienceMs } from '../way/site.ts'
-import { type Attack, runAttacks } from './attack.ts'
-import { type Ended, faultOf, linesOf } from './build.ts'
-import type { Piece } from './piece.ts'
-import { openRival, type Rival } from './rival.ts'
-import { startImpostor } from './rogue.ts'
-import { openScene, type Scene } from './scene.ts'
+import { until } from '../../../scripts/scenario/program.ts'
+import { base64url, unbase64url } from '../../../src/base/bytes.ts'
+import { readRouteFile, saveRouteFile } from '../../../src/identity/identity.ts'
+import { places } from '../../../src/identity/places.ts'
+import { certificatePin } from '../../../src/receiver/authority.ts'
+import { readSigner } from '../../../src/receiver/state.ts'
+import { verifyKey } from '../../../src/wire/keys.ts'
+import { type Bundle, type ServerEntry, signRegistry, verifyRegistry } from '../../../src/wire/registry.ts'
+import { decodeBody, encodeBody, publish, unpublish } from '../../../src/wire/statement.ts'
+import { patienceMs } from '../../way/site.ts'
+import type { Attack, Hop } from '../attack.ts'
+import { faultOf, linesOf } from '../build.ts'
+import { undone } from '../card.ts'
+import type { Piece } from '../piece.ts'
+import { openRival, type Rival } from '../rival.ts'
+import { startImpostor } from '../rogue.ts'
+import type { Scene } from '../scene.ts'
+import type { Ended } from '../typist.ts'
 
 // Where a gateway sends: whoever wants it to believe in another server.
 
@@ -23,24 +25,17 @@ const piece = (file: string, text: string, replacement: string): Piece => ({ fil
 
 let rival: Rival | undefined
 
-async function open(): Promise<Scene> {
-  const scene = await openScene('embedded')
+async function prepare(scene: Scene): Promise<void> {
   rival = await openRival(scene)
-  const { close } = scene
-  return Object.assign(scene, {
-    close: async () => {
-      await rival?.close()
-      await close()
-    },
-  })
+  scene.closing.push(rival.close)
 }
 
 const own = (scene: Scene, ...words: string[]): Promise<Ended> =>
-  scene.build.type('vitalgate', '--state', scene.first.state, '--json', ...words)
+  scene.plain.type('vitalgate', '--state', scene.first.state, '--json', ...words)
 
 /** The rival's bundle for a box, made from its public request. */
 async function rivalBundle(scene: Scene, state = scene.first.state): Promise<string> {
-  const asked = await scene.build.type('vitalgate', '--state', state, '--json', 'provision', 'request')
+  const asked = await scene.plain.type('vitalgate', '--state', state, '--json', 'provision', 'request')
   const [{ request, words }] = linesOf<{ request: string; words: string[] }>(asked) as [
     { request: string; words: string[] },
   ]
@@ -50,16 +45,8 @@ async function rivalBundle(scene: Scene, state = scene.first.state): Promise<str
 }
 
 /** The six words of the true registry's root. */
-async function trueWords({ site, build }: Scene): Promise<string> {
-  const told = await build.type(
-    'vitalgate-receiver',
-    '--state',
-    site.receiver,
-    '--json',
-    'init',
-    '--host',
-    'localhost',
-  )
+async function trueWords({ type }: Scene): Promise<string> {
+  const told = await type('init', '--host', 'localhost')
   return linesOf<{ words: string[] }>(told)[0]!.words.join(' ')
 }
 
@@ -118,7 +105,19 @@ const attacks: Attack[] = [
     attack: 'holds the box, puts a whole route of his own registry there',
     expected: 'route refused, no server',
     undefended: 'the rival reads a weight',
-    defence: [piece('identity/identity.ts', 'if (bundle.root !== keys.pins?.root)', 'if (false)')],
+    defence: [
+      // only the pinned root counts: as the name of the registry, and as the key that everything must follow from
+      piece(
+        'identity/identity.ts',
+        'if (pins === undefined || !roots.includes(bundle.root))',
+        'if (pins === undefined)',
+      ),
+      piece(
+        'identity/identity.ts',
+        'routeOf(bundle, keys, pins)',
+        'routeOf(bundle, keys, { ...pins, root: bundle.root })',
+      ),
+    ],
     programs: ['first'],
     act: async scene =>
       withRoute(scene, JSON.parse(await rivalBundle(scene)) as Bundle, () => readByRival(scene)),
@@ -132,22 +131,16 @@ const attacks: Attack[] = [
     defence: [
       piece(
         'identity/provision.ts',
-        'const pins = believe(bundle, keys.pins, words)',
-        'const pins = { root: bundle.root, successor: null, versions: { binding: 0, serverEntry: 0 } }',
+        'const pins = believe(given, keys.pins, words, () => statementsHeld(state))',
+        'const pins = { root: given.root, successor: null, versions: { binding: 0, serverEntry: 0 } }',
       ),
       piece('identity/provision.ts', 'checkFollows(route, before.route)\n', '\n'),
     ],
     programs: ['first'],
     act: async scene => {
       const bundle = join(scene.site.folder, 'rival.bundle.json')
-      const { keys, route, identity } = places(scene.first.state)
-      const before = [keys, route, identity].map(file => [file, readFileSync(file)] as const)
       writeFileSync(bundle, await rivalBundle(scene))
-      const ended = await own(scene, 'provision', 'accept', bundle)
-      await scene.restart('first', () => {
-        for (const [file, bytes] of before) writeFileSync(file, bytes)
-      })
-      return faultOf(ended) ?? 'accepted'
+      return undone(scene, async () => faultOf(await own(scene, 'provision', 'accept', bundle)) ?? 'accepted')
     },
   },
   {
@@ -174,7 +167,7 @@ const attacks: Attack[] = [
         const bundle = `${state}.bundle.json`
         writeFileSync(bundle, await rivalBundle(scene, state))
         const words = await trueWords(scene)
-        const ended = await scene.build.type(
+        const ended = await scene.plain.type(
           'vitalgate',
           ...['--state', state, '--json', 'provision', 'accept', bundle, '--root-words', words],
         )
@@ -205,10 +198,12 @@ const attacks: Attack[] = [
       const files = [join(site.folder, 'newer.json'), join(site.folder, 'older.json')] as const
       writeFileSync(files[0], JSON.stringify({ ...route, serverEntry: publish(newer) }))
       writeFileSync(files[1], JSON.stringify(route))
-      linesOf(await own(scene, 'provision', 'accept', files[0]))
-      return faultOf(await own(scene, 'provision', 'accept', files[1])) ?? 'accepted'
+      return undone(scene, async () => {
+        linesOf(await own(scene, 'provision', 'accept', files[0]))
+        return faultOf(await own(scene, 'provision', 'accept', files[1])) ?? 'accepted'
+      })
     },
   },
 ]
 
-runAttacks('route', open, attacks)
+export const routeHop: Hop = { hop: 'route', attacks, prepare }

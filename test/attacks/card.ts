@@ -1,11 +1,12 @@
-import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { until } from '../../scripts/scenario/program.ts'
 import type { OutboxReport } from '../../src/control/api.ts'
 import { places } from '../../src/identity/places.ts'
 import { patienceMs, type WayBox } from '../way/site.ts'
-import { namesOf, type Scene, weightOf } from './scene.ts'
+import { namesOf, weightOf } from './outcome.ts'
+import type { Scene } from './scene.ts'
 
 /** A row of an outbox, as it lies on the disk of a box that is off. */
 export interface DiskRow {
@@ -85,7 +86,7 @@ export async function tampered(
 
 /** The true program finds on the first gateway's disk what an attack left there, and tells it. */
 export async function heal(scene: Scene): Promise<void> {
-  scene.without([])
+  scene.without([], [])
   await scene.restart('first')
   await scene.arrived(scene.first, scene.weigh(scene.first))
 }
@@ -105,4 +106,17 @@ export function holds(box: WayBox, words: readonly string[]): boolean {
     const bytes = readFileSync(join(box.state, name))
     return words.some(word => bytes.includes(word))
   })
+}
+
+/** What was accepted meanwhile is forgotten by the first box afterwards, the versions that it saw included. */
+export async function undone(scene: Scene, act: () => Promise<string>): Promise<string> {
+  const { keys, route, identity } = places(scene.first.state)
+  const before = [keys, route, identity].map(file => [file, readFileSync(file)] as const)
+  try {
+    return await act()
+  } finally {
+    const isChanged = before.some(([file, bytes]) => !bytes.equals(readFileSync(file)))
+    const restore = () => before.forEach(([file, bytes]) => void writeFileSync(file, bytes))
+    if (isChanged) await scene.restart('first', restore)
+  }
 }

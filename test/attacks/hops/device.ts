@@ -1,10 +1,11 @@
-import { until } from '../../scripts/scenario/program.ts'
-import type { ReadingLine } from '../../src/receiver/readings-list.ts'
-import { addDevice, type Plug, patienceMs, typeReceiver } from '../way/site.ts'
-import { type Attack, runAttacks } from './attack.ts'
-import type { Piece } from './piece.ts'
-import { openScene, outcomeOf, print, type Scene, scaleDevice, weightOf } from './scene.ts'
-import { event, forge, forgedWeight, payloadOf, publish, reading } from './thief.ts'
+import { until } from '../../../scripts/scenario/program.ts'
+import type { ReadingLine } from '../../../src/receiver/readings-list.ts'
+import { addDevice, type Plug, patienceMs, typeReceiver } from '../../way/site.ts'
+import type { Attack, Hop } from '../attack.ts'
+import { outcomeOf, weightOf } from '../outcome.ts'
+import type { Piece } from '../piece.ts'
+import { print, type Scene, scaleDevice } from '../scene.ts'
+import { event, forge, forgedWeight, payloadOf, publish, reading } from '../thief.ts'
 
 // The local link, and what a device may say: which device, whose, when.
 
@@ -13,9 +14,7 @@ const piece = (file: string, text: string, replacement: string): Piece => ({ fil
 /** A scale that nobody accepted, and one whose line has a parity bit. */
 const plugs = new Map<'spare' | 'guarded', Plug>()
 
-async function open(): Promise<Scene> {
-  const scene = await openScene('embedded')
-  const { site, first } = scene
+async function prepare({ site, first }: Scene): Promise<void> {
   const spare = await site.plug('spare')
   const { options } = scaleDevice
   const added = { ...scaleDevice, id: 'spare', options, port: spare.port }
@@ -28,7 +27,6 @@ async function open(): Promise<Scene> {
   await until('its removal', patienceMs, async () =>
     (await typeReceiver(site, 'registry', 'devices', 'list', first.gateway, '--json')).includes('"removed"'),
   )
-  return scene
 }
 
 /** Waits for a forged weight that was not there before. */
@@ -99,8 +97,6 @@ async function claim(
 
 let claims = 10
 const nextSeq = (): number => ++claims
-
-const yearsAhead = 64 * 365.25 * 86_400_000
 
 const attacks: Attack[] = [
   {
@@ -262,29 +258,6 @@ const attacks: Attack[] = [
         { band: 'FORGED', seq: nextSeq() },
       ]),
   },
-  {
-    id: 'T23',
-    attack: 'sets the gateway’s clock to 2090 and has it vouch for that',
-    expected: 'accept, time-unsynced',
-    undefended: 'accept',
-    defence: [piece('receiver/verify-reading.ts', 'time.wall > received + aheadMs', 'false')],
-    programs: ['receiver'],
-    act: async scene => {
-      const { first } = scene
-      await scene.stop('first')
-      await scene.start('first', [
-        piece('base/clock.ts', 'now: () => Date.now()', `now: () => Date.now() + ${yearsAhead}`),
-        piece(
-          'daemon/moment.ts',
-          'const { stdout } = await run(',
-          'return true\n    const { stdout } = await run(',
-        ),
-      ])
-      const { verdict, notes } = await scene.arrived(first, scene.weigh(first))
-      await scene.restart('first')
-      return notes.includes('time-unsynced') ? `${verdict}, time-unsynced` : verdict
-    },
-  },
 ]
 
-runAttacks('device', open, attacks)
+export const deviceHop: Hop = { hop: 'device', attacks, prepare }

@@ -1,16 +1,28 @@
-import { until } from '../../scripts/scenario/program.ts'
-import { base32 } from '../../src/base/bytes.ts'
-import type { FlagLine } from '../../src/receiver/flags.ts'
-import { pack } from '../../src/wire/envelope.ts'
-import { boxSecret, ephemeral, seal24 } from '../../src/wire/keys.ts'
-import { encodeBody, signStatement } from '../../src/wire/statement.ts'
-import { rowsOf } from '../way/forgotten.ts'
-import { patienceMs } from '../way/site.ts'
-import { digest, join, plainOf } from '../wire/forge.ts'
-import { type Attack, runAttacks } from './attack.ts'
-import type { Piece } from './piece.ts'
-import { openScene, outcomeOf, type Scene } from './scene.ts'
-import { forge, ownKey, payloadOf, payloadOfText, placeOf, publish, reading, type Words } from './thief.ts'
+import { until } from '../../../scripts/scenario/program.ts'
+import { base32 } from '../../../src/base/bytes.ts'
+import type { FlagLine } from '../../../src/receiver/flags.ts'
+import { pack } from '../../../src/wire/envelope.ts'
+import { boxSecret, ephemeral, seal24 } from '../../../src/wire/keys.ts'
+import { encodeBody, signStatement } from '../../../src/wire/statement.ts'
+import { rowsOf } from '../../way/forgotten.ts'
+import { patienceMs } from '../../way/site.ts'
+import { digest, join, plainOf } from '../../wire/forge.ts'
+import type { Attack, Hop } from '../attack.ts'
+import { linesOf } from '../build.ts'
+import { namesOf, outcomeOf } from '../outcome.ts'
+import type { Piece } from '../piece.ts'
+import type { Scene } from '../scene.ts'
+import {
+  event,
+  forge,
+  ownKey,
+  payloadOf,
+  payloadOfText,
+  placeOf,
+  publish,
+  reading,
+  type Words,
+} from '../thief.ts'
 
 // Who is speaking, and of which place? Forged statements, past the broker, against the receiver's own checks.
 
@@ -66,8 +78,8 @@ const attacks: Attack[] = [
     undefended: 'accept',
     // one defence in two steps: only the bound key's signature shows who speaks
     defence: [
-      piece('parties.kid === enrolled.verifyKey.kid ?', 'true ?'),
-      piece('isSignedBy(statement, enrolled.verifyKey) ?', 'true ?'),
+      piece('if (kid === enrolled.verifyKey.kid) return', 'if (true) return'),
+      piece('isSignedBy(statement, key) ?', 'true ?'),
     ],
     programs: ['receiver'],
     act: scene => {
@@ -81,7 +93,7 @@ const attacks: Attack[] = [
     attack: 'holds a gateway’s certificate, names its bound key and signs with his own',
     expected: 'BAD_SIG, no reading',
     undefended: 'accept',
-    defence: [piece('isSignedBy(statement, enrolled.verifyKey) ?', 'true ?')],
+    defence: [piece('isSignedBy(statement, key) ?', 'true ?')],
     programs: ['receiver'],
     act: scene => forge(scene, scene.first, { ...reading(scene, scene.first), key: ownKey() }),
   },
@@ -105,7 +117,7 @@ const attacks: Attack[] = [
     attack: 'is another server, and seals to this one what the gateway signed for that',
     expected: 'WRONG_AUDIENCE, no reading',
     undefended: 'accept',
-    defence: [piece('parties.aud === server.id && parties.akid === server.box.kid\n    ?', 'true\n    ?')],
+    defence: [piece('parties.aud === server.id && parties.akid === box.kid\n    ?', 'true\n    ?')],
     programs: ['receiver'],
     act: scene => forge(scene, scene.first, reading(scene, scene.first, { aud: base32(new Uint8Array(16)) })),
   },
@@ -183,6 +195,39 @@ const attacks: Attack[] = [
     act: forkTheChain,
   },
   {
+    id: 'T21b',
+    attack: 'holds a stolen card, tells of a device whose name speaks to the terminal and to the log',
+    expected: 'MALFORMED, 0 proposals',
+    undefended: '1 proposals, named as he wrote it',
+    defence: [piece('.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/', '.regex(/^[^]{1,64}$/', 'wire/members.ts')],
+    programs: ['receiver'],
+    act: async scene => {
+      const name = `scale\u001b[2J\nall is well ${scene.mark()}`
+      const detail = {
+        device: name,
+        driver: 'and-line',
+        station: 'bench',
+        link: 'serial',
+        options: '0'.repeat(64),
+      }
+      const mark = scene.mark()
+      await publish(
+        scene,
+        scene.first,
+        payloadOf(event(scene, scene.first, { event: 'device-proposed', detail })),
+      )
+      const proposals = async () =>
+        linesOf<{ device: string }>(
+          await scene.type('registry', 'devices', 'list', scene.first.gateway),
+        ).filter(one => one.device.includes('all is well'))
+      await until('an outcome', patienceMs, async () => scene.mark() > mark || (await proposals()).length > 0)
+      const flags = namesOf(await scene.flagsSince(mark))
+      const [proposal, ...more] = await proposals()
+      if (proposal === undefined) return `${flags}, 0 proposals`
+      return `${1 + more.length} proposals, named ${proposal.device === name ? 'as he wrote it' : 'otherwise'}`
+    },
+  },
+  {
     id: 'T40a',
     attack: 'holds a gateway’s certificate, floods the receiver with 150 pieces of garbage',
     expected: '100 samples kept, 50 only counted',
@@ -208,4 +253,4 @@ const attacks: Attack[] = [
   },
 ]
 
-runAttacks('speakers', () => openScene('embedded'), attacks)
+export const speakersHop: Hop = { hop: 'speakers', attacks }
