@@ -255,7 +255,8 @@ test('a fifth former server is refused, and a place is free again when one is fo
     endMove(state)
   }
   expect(formerServers(state)).toHaveLength(4)
-  expect(go(5)).toBeUndefined()
+  // the certificate that comes along may be a later one than that held, which is taken for itself
+  expect(go(5)).not.toBe('server')
   expect(() =>
     acceptMove(state, JSON.stringify(away({ server: serverOf(5), bindingVersion: 15 })), undefined, true),
   ).toThrow(/4 former servers/)
