@@ -87,6 +87,8 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
   const expected = { iss: parts.server, key: parts.receiptKey, aud: parts.gateway, box: parts.box }
   let hello: { nonce: string; statement: Statement } | undefined
   const hellos = new Map<string, number>()
+  /** Hellos of this connection after which another was said before their answer came. */
+  const overtaken = new Set<string>()
   let heard: { time: number; mono: number } | undefined
   let shown: readonly Dated[] = []
   let welcomed = false
@@ -160,6 +162,8 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
     if (over) return
     hellos.set(nonce, facts.clock.mono)
     if (hellos.size > hellosKept) hellos.delete(hellos.keys().next().value!)
+    if (hello !== undefined) overtaken.add(hello.nonce)
+    if (overtaken.size > hellosKept) overtaken.delete(overtaken.keys().next().value!)
     hello = { nonce, statement }
     clearTimeout(beat)
     beat = setTimeout(() => sayHello().catch(failed), parts.heartbeatMs)
@@ -185,7 +189,11 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
   }
 
   const onWelcome = async (body: WelcomeBody, statement: Statement): Promise<void> => {
-    if (hello === undefined || body.nonce !== hello.nonce) return events.refused('wire.wrong-audience')
+    if (hello === undefined || body.nonce !== hello.nonce) {
+      // a slow server's first answer to a hello of before accuses nobody, and a later one is under way
+      if (!overtaken.delete(body.nonce)) events.refused('wire.wrong-audience')
+      return
+    }
     // before anything is done or said on the strength of it: the dates are good now, or this line ends (WIRE 8.4)
     events.told(body.time)
     checkDates(shown, body.time)

@@ -53,6 +53,45 @@ test('a receipt that does not come is asked for, though every heartbeat is answe
   expect(between.filter(type => type === 'ready').length).toBeGreaterThan(2)
 })
 
+test('the answer to a hello that was overtaken accuses nobody; the same answer again, or one to no hello, does', async () => {
+  const parties = makeParties()
+  const { gateway, server, receipt, box, custodian } = parties
+  const { down } = topics(server, gateway)
+  const refused: string[] = []
+  const all = Promise.withResolvers<void>()
+  const nonces: string[] = []
+  broker = await makeBroker({
+    heard: payload => {
+      const said = parties.read(payload)
+      if (said.type !== 'hello') return
+      nonces.push(said.nonce)
+      if (nonces.length > 2) broker?.say(down, parties.welcome(said.nonce))
+      if (nonces.length !== 2) return
+      // the first hello's answer comes after the second was said, then once more; one is to a hello of nobody
+      for (const nonce of [nonces[0]!, nonces[0]!, '0'.repeat(32), said.nonce]) {
+        broker?.say(down, parties.welcome(nonce))
+      }
+    },
+  })
+  session = openSession(
+    {
+      custodian,
+      gateway,
+      server,
+      receiptKey: verifyKey(receipt.publicKey),
+      box,
+      facts: () => ({ boot: clock.boot, software: '0.1.0', drivers: 'ef'.repeat(32), clock, versions }),
+      heartbeatMs: 60,
+      window: 8,
+      overdue: backoff(60_000, 60_000),
+    },
+    broker.address,
+    { ...events, refused: code => refused.push(code), welcomed: () => all.resolve() },
+  )
+  await all.promise
+  expect(refused).toEqual(['wire.wrong-audience', 'wire.wrong-audience'])
+})
+
 test('more than can be settled ends the connection instead of filling the memory', async () => {
   const parties = makeParties()
   const { gateway, server, receipt, box, custodian } = parties

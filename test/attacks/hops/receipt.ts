@@ -179,8 +179,8 @@ const attacks: Attack[] = [
     defence: [
       piece(
         'uplink/session.ts',
-        'if (hello === undefined || body.nonce !== hello.nonce) return',
-        'if (hello === undefined) return',
+        'if (hello === undefined || body.nonce !== hello.nonce) {',
+        'if (hello === undefined) {',
       ),
     ],
     programs: ['first'],
