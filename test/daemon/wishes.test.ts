@@ -25,6 +25,7 @@ test('below the lowest version a gateway obeys what only tells, and restart, and
   expect(site.link().wishes()).toEqual({ held: false, outdated: '0.2.0' })
   // it goes on collecting and sending, and obeys again once less is wanted
   site.world.minVersion = '0.1.0'
+  await site.until(() => site.link().wishes().outdated === undefined)
   const again = site.tell({ verb: 'identify', nonce: await site.nonce() })
   await site.until(() => ended(again) !== undefined)
   expect(ended(again)).toMatchObject({ outcome: 'done' })
