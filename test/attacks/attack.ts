@@ -67,6 +67,12 @@ function inOrder(attacks: readonly Attack[]): Attack[] {
 }
 
 /**
+ * Whether each attack is done without its defence too. That shows what the tests are worth, not what the product is:
+ * it takes as long again, and is for `npm run attacks` and the release size.
+ */
+const isTwice = process.env.VITALGATE_ATTACKS !== undefined || process.env.VITALGATE_RELEASE === '1'
+
+/**
  * Registers the tests of one scene: every attack of its hops with its defence, then every attack without. Each
  * attack without its defence has a build of its own: what succeeds there succeeds because of that one defence.
  */
@@ -125,6 +131,7 @@ export function runAttacks(name: string, open: () => Promise<Scene>, hops: reado
     expect(scene.crashes()).toEqual([])
   })
 
+  if (!isTwice) return
   describe('without its defence the attack succeeds', () => {
     test.each(inOrder(attacks).map(one => [one.id, one] as const))('%s', async (id, one) => {
       scene.without(one.defence, one.programs)
