@@ -39,18 +39,24 @@ export interface Running {
   stop(): Promise<void>
 }
 
-/** Starts a program that runs on, its log in a file; calls `died` if it ends by itself. */
+/**
+ * Starts a program that runs on, its log in a file; calls `died` if it ends by itself. Ours are started as people start
+ * them, by the scripts beside this folder; with words for Node.js in `node` without those.
+ */
 export function start(
   program: string,
   args: readonly string[],
   log: string,
   died: (why: string) => void,
+  node: readonly string[] = [],
 ): Running {
   const ours = program in entries
   const out = openSync(log, 'a')
-  const child = ours
-    ? spawn(process.execPath, [entries[program as Program], ...args], { stdio: ['ignore', out, out] })
-    : spawn(program, args, { stdio: ['ignore', out, out] })
+  const [file, words] =
+    ours && node.length > 0
+      ? [process.execPath, [...node, entries[program as Program], ...args]]
+      : [ours ? fileURLToPath(new URL(`../${program}`, import.meta.url)) : program, args]
+  const child = spawn(file, words, { stdio: ['ignore', out, out] })
   let stopping = false
   const ended = new Promise<void>(resolve => {
     child.on('error', error => {

@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isFault } from '../../src/base/fault.ts'
+import { connectControl } from '../../src/control/client.ts'
+import { socketPlaces } from '../../src/identity/places.ts'
 import { paths as receiverPaths } from '../../src/receiver/state.ts'
 import { openStore, type Store } from '../../src/receiver/store.ts'
 import { type Forwarder, freePort, startForwarder } from './forwarder.ts'
@@ -29,6 +32,14 @@ export interface Site {
   close(): Promise<void>
 }
 
+/** A site that this module started. */
+export interface StartedSite extends Site {
+  /** The receiver, as it was started last. */
+  server(): Running
+  /** Starts it again, after it was stopped. */
+  startServer(): void
+}
+
 /** The first box: in the demo the one with the devices. */
 export const siteBox = ({ boxes }: Pick<Site, 'boxes'>): Box => {
   const [box] = boxes
@@ -46,43 +57,82 @@ export const capture = (name: string): string => join(round, `${name}.jsonl`)
 
 async function ready(state: string): Promise<boolean> {
   try {
-    await type('vitalgate', ['--state', state, 'status', '--json'])
+    await connectControl(socketPlaces(state, undefined, {})).ask('status', {})
     return true
-  } catch {
-    return false // not yet
+  } catch (error) {
+    if (isFault(error, 'control.absent')) return false // not yet
+    throw error
   }
 }
 
-/** Starts the demo's receiver, gateways and network in a folder, and provisions each named
- * gateway by the four steps; `direct` leaves the forwarder out of their way. */
+/** What a site is made of. */
+interface SitePlan {
+  /** Boxes to be provisioned. */
+  names: readonly string[]
+  /** Leaves the forwarder out of their way. */
+  direct?: boolean
+  /** Words for the Node.js of the receiver. */
+  node?: readonly string[]
+}
+
+/**
+ * Starts the demo's receiver, gateways and network in a folder, and provisions each named gateway by the four steps.
+ * Where a step fails, nothing runs on.
+ */
 export async function openSite(
   folder: string,
   tell: (line: string) => void,
   died: (why: string) => void,
-  { names, direct = false }: { names: readonly string[]; direct?: boolean },
-): Promise<Site> {
+  plan: SitePlan,
+): Promise<StartedSite> {
+  const forwarder = await startForwarder()
+  const running: Running[] = []
+  const end = async (): Promise<void> => {
+    for (const one of running.toReversed()) await one.stop()
+    await forwarder.close()
+  }
+  try {
+    const site = await furnish(folder, tell, died, plan, { forwarder, running })
+    const close = (): Promise<void> => {
+      site.store.close()
+      return end()
+    }
+    return { ...site, close }
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+async function furnish(
+  folder: string,
+  tell: (line: string) => void,
+  died: (why: string) => void,
+  { names, direct = false, node = [] }: SitePlan,
+  { forwarder, running }: { forwarder: Forwarder; running: Running[] },
+): Promise<Omit<StartedSite, 'close'>> {
   const receiver = join(folder, 'receiver')
   const passphrase = join(folder, 'passphrase')
-  const forwarder = await startForwarder()
   const brokerPort = await freePort()
   const announced = direct ? brokerPort : forwarder.port
-  const running: Running[] = []
   writeFileSync(passphrase, `${randomBytes(16).toString('hex')}\n`, { mode: 0o600 })
 
   tell('making the registry, its keys and certificates')
   const server = ['--state', receiver]
-  await type('vitalgate-receiver', [
-    ...server,
-    ...['init', '--host', 'localhost', '--port', String(brokerPort)],
-    ...['--announce', `mqtts://localhost:${announced}`, '--passphrase-file', passphrase],
-  ])
-  running.push(start('vitalgate-receiver', [...server, 'run'], join(folder, 'receiver.log'), died))
-  forwarder.redirect(brokerPort)
   const { words } = JSON.parse(
-    await type('vitalgate-receiver', [...server, 'init', '--host', 'localhost', '--json']),
-  ) as {
-    words: string[]
+    await type('vitalgate-receiver', [
+      ...server,
+      ...['init', '--host', 'localhost', '--port', String(brokerPort)],
+      ...['--announce', `mqtts://localhost:${announced}`, '--passphrase-file', passphrase, '--json'],
+    ]),
+  ) as { words: string[] }
+  const startServer = (): Running => {
+    const one = start('vitalgate-receiver', [...server, 'run'], join(folder, 'receiver.log'), died, node)
+    running.push(one)
+    return one
   }
+  let serving = startServer()
+  forwarder.redirect(brokerPort)
 
   const provision = async (name: string): Promise<Box> => {
     const state = join(folder, name)
@@ -122,6 +172,10 @@ export async function openSite(
     forwarder,
     store,
     boxes,
+    server: () => serving,
+    startServer() {
+      serving = startServer()
+    },
     async plug(name) {
       const port = join(folder, `${name}.port`)
       const device = join(folder, `${name}.device`)
@@ -129,11 +183,6 @@ export async function openSite(
       running.push(start('socat', ends, join(folder, `${name}.socat.log`), died))
       await until(`${name}'s port`, 10_000, () => existsSync(port) && existsSync(device))
       return { port, device }
-    },
-    async close() {
-      store.close()
-      for (const one of running.reverse()) await one.stop()
-      await forwarder.close()
     },
   }
 }

@@ -49,6 +49,7 @@ export type FaultCode =
   | 'command.order-foreign'
   | 'command.order-late'
   | 'command.outdated'
+  | 'abandon.refused'
   | 'route.refused'
   | 'route.moves'
   | 'server.former'

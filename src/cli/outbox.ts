@@ -4,6 +4,7 @@ import { print, printJson, table } from '../base/output.ts'
 import type { OutboxReport } from '../control/api.ts'
 import { ago, mebibytes } from './amounts.ts'
 import { contextOf, daemonOf } from './context.ts'
+import { addAbandon } from './outbox-abandon.ts'
 
 async function stats(_given: object, command: Command): Promise<void> {
   const context = contextOf(command)
@@ -52,6 +53,9 @@ async function verify(_given: object, command: Command): Promise<void> {
     for (const { epoch, seq, problem, declared } of report.problems) {
       print(`epoch ${epoch} seq ${seq}: ${problem}${declared ? ', declared to the server' : ''}`)
     }
+    for (const { epoch, rows, intent } of report.abandoned) {
+      print(`epoch ${epoch}: abandoned, ${rows} rows without a receipt, by order ${intent}`)
+    }
     const more = report.more ? ' and more' : ''
     print(`${report.rows} rows in ${report.epochs} epochs: ${report.problems.length}${more} problems`)
   }
@@ -87,5 +91,6 @@ export function outboxCommand(): Command {
       '\nExample: vitalgate outbox verify\n\nExit codes: 0 all in order, 1 damaged rows, 10 daemon not running, 11 not provisioned',
     )
     .action(verify)
+  addAbandon(command)
   return command
 }

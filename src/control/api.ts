@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { abandonAnswer, abandonBody, forsaken } from './api-abandon.ts'
 import {
   device,
   deviceState,
@@ -161,7 +162,7 @@ export type OutboxAnswer = z.infer<typeof outbox>
 
 /**
  * What going through every row on disk found. Seq 0 is the epoch's own record; `declared`: the server has
- * been told. With `more` there are more than are named.
+ * been told. With `more` there are more than are named. `abandoned`: rows that an operator's order gave up.
  */
 const outboxReport = z.strictObject({
   epochs: count,
@@ -177,6 +178,7 @@ const outboxReport = z.strictObject({
     )
     .max(65_536),
   more: z.boolean(),
+  abandoned: z.array(forsaken).max(65_536),
 })
 export type OutboxReport = z.infer<typeof outboxReport>
 
@@ -235,6 +237,7 @@ export const calls = {
   },
   outbox: { method: 'GET', path: '/outbox', body: nothing, answer: outbox },
   verifyOutbox: { method: 'POST', path: '/outbox/verify', body: nothing, answer: outboxReport },
+  abandon: { method: 'POST', path: '/outbox/abandon', body: abandonBody, answer: abandonAnswer },
 } as const satisfies Record<string, Call>
 
 /** Everything that is answered line by line: the only list of it. */

@@ -23,16 +23,21 @@ const rightWithinMs = 120_000
 /**
  * Judges the age of a measurement that came at a moment of the site's wall clock. A device without memory
  * measures when it speaks. One that keeps its measurements is believed by its clock alone, and by that only
- * where it had been right before we set it: its stored ones carry the time that it showed then.
+ * where it had been right before we set it: its stored ones carry the time that it showed then. Only such a one asks
+ * for the site's clock.
  */
-export function ageOf({ deviceTime, stored }: Measured, { stores, clockOffMs }: Keeper, now: Wall): Age {
+export function ageOf(
+  { deviceTime, stored }: Measured,
+  { stores, clockOffMs }: Keeper,
+  now: () => Wall,
+): Age {
   const right = clockOffMs !== undefined && Math.abs(clockOffMs) <= rightWithinMs
   const clock = right ? ('checked' as const) : ('unchecked' as const)
   const told = deviceTime === undefined ? {} : { clock }
   if (!stores && stored !== true) return { ...told, ms: 0 }
   if (deviceTime === undefined || !right) return { ...told, ms: undefined }
   const measured = Date.parse(`${deviceTime}Z`) - clockOffMs
-  const ms = wallMs(now) - measured
+  const ms = wallMs(now()) - measured
   // of tomorrow: our own clock was set back since the two were compared
   return { ...told, ms: ms < -rightWithinMs ? undefined : Math.max(0, ms) }
 }

@@ -1,7 +1,9 @@
 import type { EventDetail } from '../wire/chained.ts'
+import type { Abandoning } from './abandon.ts'
 import type { Captures } from './captures.ts'
 import type { Acts } from './commands.ts'
 import { done } from './commands.ts'
+import { abandonAct } from './commands-abandon.ts'
 import { captureStartAct, captureStopAct } from './commands-capture.ts'
 import { configSetAct } from './commands-config-set.ts'
 import { devicesAct } from './commands-devices.ts'
@@ -23,6 +25,7 @@ export interface ActsParts extends StatusParts, WipeParts {
   takePart(detail: EventDetail<'capture-part'>): Promise<unknown>
   /** Proposes new keys (WIRE 9.9). */
   rotate: Parameters<typeof rotateAct>[0]
+  abandoning: Pick<Abandoning, 'give' | 'waiting'>
 }
 
 /** What this gateway does at the word of its server (WIRE 7.12): the only list of it. */
@@ -37,4 +40,5 @@ export const actsOf = (parts: ActsParts): Acts => ({
   'capture-stop': captureStopAct(parts.captures, parts.takePart),
   rotate: rotateAct(parts.rotate),
   wipe: wipeAct(parts),
+  abandon: abandonAct(parts.abandoning),
 })

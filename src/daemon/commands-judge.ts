@@ -14,6 +14,8 @@ const freshMs = 300_000
 export interface Judged {
   verb: VerbName
   args: VerbArgs<VerbName>
+  /** The operator's order, where the verb is dangerous. */
+  order: PublicStatement | null
 }
 
 /** What a command is judged by, beside its signature. */
@@ -53,7 +55,7 @@ function serverTime(line: CommandLine, until: number): number {
 }
 
 /** The body of an order that an operator signed whom the root certified and nobody revoked. */
-function provenOrder(form: PublicStatement, { operators, behind }: Judging['book']): Order {
+export function provenOrder(form: PublicStatement, { operators, behind }: Judging['book']): Order {
   const statement = unpublish(form)
   const { kid } = decodeBody(statement.body)
   const operator = operators.get(String(kid))
@@ -105,5 +107,5 @@ export function judgeCommand(body: CommandBody, line: CommandLine, judging: Judg
     if (order === null) throw new Fault('command.unordered', `${verb} came without an operator's order`)
     checkOrder(body, order, judging, now)
   }
-  return { verb, args: verbArgs(verb, args) }
+  return { verb, args: verbArgs(verb, args), order }
 }

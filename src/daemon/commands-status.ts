@@ -1,3 +1,4 @@
+import type { Abandoning, Waiting } from './abandon.ts'
 import { type Act, done } from './commands.ts'
 import type { OutboxStats } from './custody.ts'
 import type { Moments } from './moment.ts'
@@ -9,10 +10,30 @@ export interface StatusParts {
   moments: Moments
   stations: Pick<Stations, 'states'>
   stats(): Promise<OutboxStats>
+  abandoning: Pick<Abandoning, 'waiting'>
 }
 
+/** Members of one result that tell of rows which an order could give up; it holds 16 (WIRE 1.5). */
+const toldLimit = 5
+
+/** Which ids an order would name, and how many rows it would give up: an operator is to know before. */
+const toldOf = ({ servers, keys }: Waiting): [string, string][] =>
+  [
+    ...servers.map(({ server, rows }, at): [string, string] => [
+      `former-${at + 1}`,
+      `${server} ${rows ?? '?'}`,
+    ]),
+    ...keys.map(({ key, rows }, at): [string, string] => [`revoked-${at + 1}`, `${key} ${rows}`]),
+  ].slice(0, toldLimit)
+
 /** Tells how the gateway stands. */
-export const statusAct = ({ software, moments, stations, stats }: StatusParts): Act<'status'> => ({
+export const statusAct = ({
+  software,
+  moments,
+  stations,
+  stats,
+  abandoning,
+}: StatusParts): Act<'status'> => ({
   async act() {
     const { queued, receipted, oldest, intake } = await stats()
     const devices = stations.states()
@@ -28,6 +49,7 @@ export const statusAct = ({ software, moments, stations, stats }: StatusParts): 
       'outbox-percent': Math.floor((intake.used * 100) / intake.quota),
       refusing: intake.refusingSince !== null,
       'clock-source': source,
+      ...Object.fromEntries(toldOf(await abandoning.waiting())),
     })
   },
 })

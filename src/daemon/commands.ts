@@ -9,7 +9,7 @@ import type { BoxKey, VerifyKey } from '../wire/keys.ts'
 import type { Args } from '../wire/members.ts'
 import { saidFrom } from '../wire/message.ts'
 import type { CommandBody } from '../wire/session.ts'
-import type { Statement } from '../wire/statement.ts'
+import type { PublicStatement, Statement } from '../wire/statement.ts'
 import type { VerbArgs, VerbName } from '../wire/verbs.ts'
 import { type Judged, judgeCommand } from './commands-judge.ts'
 import { refusedCommands } from './commands-refused.ts'
@@ -35,7 +35,7 @@ export const done = (detail: Ended['detail'] = {}): Ended => ({ outcome: 'done',
 
 /** What one verb does. Both end soon once `end` is aborted: then the daemon stops, and there is no result. */
 export interface Act<V extends VerbName> {
-  act(intent: string, end: AbortSignal, args: VerbArgs<V>): Promise<Ended>
+  act(intent: string, end: AbortSignal, args: VerbArgs<V>, order: PublicStatement | null): Promise<Ended>
   /** What follows a `done` whose result is on disk. */
   follow?(result: Result, end: AbortSignal): Promise<void>
 }
@@ -113,10 +113,10 @@ export function openCommands(parts: CommandsParts): Commands {
   }
 
   /** Acts, and answers with the result; what fails with a Fault is a result as well. */
-  const perform = async ({ verb, args }: Judged, intent: string): Promise<void> => {
+  const perform = async ({ verb, args, order }: Judged, intent: string): Promise<void> => {
     const { signal } = ending
     const { act, follow } = acts[verb] as Act<VerbName>
-    const { outcome, detail } = await act(intent, signal, args).catch((why: unknown): Ended => {
+    const { outcome, detail } = await act(intent, signal, args, order).catch((why: unknown): Ended => {
       if (!isFault(why)) throw why
       return { outcome: 'failed', detail: { code: why.code } }
     })

@@ -2,7 +2,9 @@ import type { Bytes } from '../base/bytes.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import { type VerifyReport, verifying } from '../outbox/verify.ts'
 import type { HelloMembers, Row } from '../uplink/custodian.ts'
+import type { Draft } from '../wire/chained.ts'
 import type { Sealed } from '../wire/message.ts'
+import { abandonmentOf } from './custody-abandon.ts'
 import { intakeOf } from './custody-intake.ts'
 import { intentKeeperOf } from './custody-intents.ts'
 import { journalOf, type Memory } from './custody-journal.ts'
@@ -18,16 +20,23 @@ const verifyRows = 250
 
 /** Does in one thread what the requests to custody ask for. */
 export interface Holder {
-  /** The answer to a request, in a savepoint of its own. */
+  /**
+   * The answer to a request. What it wrote is taken back with a fault, but where the disk failed: then the whole
+   * transaction has to be.
+   */
   answer(request: Prompt): unknown
   /** The request in small steps, each a transaction, for a disk that is full; see `Settler`. */
   steps(request: Prompt): Generator<() => number>
   /** Goes on with the check of the start over about so many rows; true when all were looked at. */
   check(rows: number): boolean
+  /** Stores the receipts that are not stored yet; in a transaction. */
+  prove(): void
+  /** Goes on deleting what was given up; true when there is no more to do. */
+  sweep(): boolean
   /** Walks the whole chain on disk in turns, between which requests may be answered. */
   verify(receiptKeys: readonly Bytes[] | undefined): Generator<undefined, VerifyReport>
-  /** Counts a transaction that took statements, after it is on disk. */
-  committed(before: Memory): void
+  /** Counts a transaction that took statements, after it is on disk; false where it took none. */
+  committed(before: Memory): boolean
   mark(): Memory
   restore(memory: Memory): void
 }
@@ -41,7 +50,8 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
   const settler = settlerOf(outbox, settings, journal)
   const { losses } = journal
   const intents = intentKeeperOf(outbox, journal)
-  const intake = intakeOf(outbox, () => room, journal)
+  const abandonment = abandonmentOf(outbox, settings, journal)
+  const intake = intakeOf(outbox, () => room, journal, settler.prove)
 
   const take = (draft: Calls['take']['argument']): Place => {
     journal.memory.moment = draft.time
@@ -50,6 +60,13 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
     intake.watch(draft.time)
     return place
   }
+
+  /** Whether taking it means one more row and nothing else: that needs no savepoint of its own. */
+  const isAppended = ({ type }: Draft): boolean => type !== 'result' && journal.isOpen()
+
+  /** What comes for every reading; all else finds the receipts stored. */
+  const isCommon = ({ name }: Prompt): boolean =>
+    name === 'take' || name === 'receipt' || name === 'due' || name === 'stats'
 
   const hello = (members: HelloMembers): Sealed => {
     const { memory } = journal
@@ -68,7 +85,7 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
   }
 
   const due = ({ afterId, limit }: Calls['due']['argument']): Row[] => {
-    const rows = outbox.due(server, afterId, limit)
+    const rows = outbox.due(server, Math.max(afterId, abandonment.floor()), limit)
     const sound = rows.filter(row => outbox.chain.next(row.prev, row.envelope) === row.head)
     if (sound.length < rows.length) {
       // A row that its own head no longer proves is not sent as it is: it is mended, or declared lost
@@ -102,6 +119,8 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
         return intents.begin(request.argument)
       case 'leftOver':
         return intents.leftOver(request.argument.time)
+      case 'abandon':
+        return abandonment.answer(request.argument)
       case 'sealTo':
         return journal.sealTo(request.argument.serverBox)
       case 'resize':
@@ -115,9 +134,16 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
   return {
     answer: request => {
       if (request.name === 'take') intake.admit(request.argument)
+      // it is refused before anything is written, or the disk failed and all of the transaction goes with it
+      if (request.name === 'take' && outbox.db.inTransaction && isAppended(request.argument)) {
+        return take(request.argument)
+      }
       const before = journal.mark()
       try {
-        return outbox.commit(() => work(request))
+        return outbox.commit(() => {
+          if (!isCommon(request)) settler.prove()
+          return work(request)
+        })
       } catch (error) {
         journal.restore(before)
         throw error
@@ -131,10 +157,14 @@ export function holderOf(outbox: Outbox, settings: CustodySettings, repaired: bo
       journal.lose(found.losses)
       return found.done
     },
+    prove: settler.prove,
+    sweep: abandonment.sweep,
     verify: keys => verifying(outbox, verifyRows, keys && provenUnder(outbox, settings.gateway, keys)),
     committed: before => {
       const { since } = journal.memory
-      if (since.taken > before.since.taken) since.commits += 1
+      if (since.taken === before.since.taken) return false
+      since.commits += 1
+      return true
     },
     mark: journal.mark,
     restore: journal.restore,

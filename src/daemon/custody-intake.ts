@@ -36,8 +36,8 @@ export interface Intake {
 const comesIn = ({ type, members }: Draft): boolean =>
   type === 'reading' || (type === 'event' && ['frame-kept', 'capture-part'].includes(members.event))
 
-/** The intake of this outbox, as large as it may be just now. */
-export function intakeOf(outbox: Outbox, room: () => Room, journal: Journal): Intake {
+/** The intake of this outbox, as large as it may be just now; `prove` stores the receipts under which rows are forgotten. */
+export function intakeOf(outbox: Outbox, room: () => Room, journal: Journal, prove: () => void): Intake {
   const { epochs, db } = outbox
   const remember = db.prepare(
     "INSERT INTO meta VALUES ('near', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -79,8 +79,8 @@ export function intakeOf(outbox: Outbox, room: () => Room, journal: Journal): In
     admit(draft) {
       if (!comesIn(draft)) return
       const { memory } = journal
-      if (outbox.commit(outbox.admit)) {
-        memory.intake = { ...memory.intake, refusingSince: null }
+      if (outbox.hasRoom() || outbox.commit(() => outbox.admit(prove))) {
+        if (memory.intake.refusingSince !== null) memory.intake = { ...memory.intake, refusingSince: null }
         return
       }
       memory.since.refused += 1
@@ -97,7 +97,7 @@ export function intakeOf(outbox: Outbox, room: () => Room, journal: Journal): In
     watch(time) {
       const { intakeBytes } = room()
       const { near } = journal.memory.intake
-      if (!near && outbox.usedBytes() < intakeBytes * nearShare) return
+      if (!near && outbox.usedAtMost() < intakeBytes * nearShare) return
       const used = waitingBytes()
       if (near && used < intakeBytes * farShare) setNear(false)
       if (near || used < intakeBytes * nearShare) return

@@ -1,3 +1,4 @@
+import { givenDetail } from '../outbox/abandon.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { Draft } from '../wire/chained.ts'
 import type { Journal } from './custody-journal.ts'
@@ -14,7 +15,7 @@ export interface IntentKeeper {
 }
 
 /** The intents of this outbox; each call belongs into a transaction. */
-export function intentKeeperOf({ intents, epochs }: Outbox, journal: Journal): IntentKeeper {
+export function intentKeeperOf({ intents, epochs, abandonments }: Outbox, journal: Journal): IntentKeeper {
   const end = ({ type, time, members }: Result): Place => {
     const place = journal.write(type, time, members)
     const { base } = epochs.named(place.epoch)!
@@ -38,10 +39,14 @@ export function intentKeeperOf({ intents, epochs }: Outbox, journal: Journal): I
       return 'ended'
     },
     leftOver: time => {
-      const interrupted = intents.open().map(({ intent }) => {
-        end({ type: 'result', time, members: { intent, outcome: 'interrupted', detail: {} } })
-        return intent
-      })
+      const open = intents.open().map(({ intent }) => ({ intent, given: abandonments.named(intent) }))
+      for (const { intent, given } of open) {
+        // what was given up stays given up, and is carried through: its result alone is missing
+        const ended = given === undefined ? ('interrupted' as const) : ('done' as const)
+        const detail = given === undefined ? {} : givenDetail(given)
+        end({ type: 'result', time, members: { intent, outcome: ended, detail } })
+      }
+      const interrupted = open.filter(({ given }) => given === undefined).map(({ intent }) => intent)
       const ended = intents.newest('wipe')?.ended
       const wipe = ended?.outcome === 'done' ? ended : undefined
       return {

@@ -3,7 +3,7 @@ import { type Bytes, hex } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import type { Epoch } from '../outbox/epochs.ts'
 import type { Outbox } from '../outbox/outbox.ts'
-import { envelopeHash, headZero, makeEpoch } from '../wire/chain.ts'
+import { envelopeHash, headAfter, headZero, makeEpoch } from '../wire/chain.ts'
 import type { ChainedType, Draft, EpochOpenBody } from '../wire/chained.ts'
 import { boxPublic, signingKey } from '../wire/keys.ts'
 import { type Sealed, type SealedType, signAndSeal } from '../wire/message.ts'
@@ -41,6 +41,8 @@ export interface Journal {
   lose(losses: readonly Loss[]): void
   losses: Losses
   readonly memory: Memory
+  /** Whether the next statement is appended and no more: nothing is to be declared or opened before it. */
+  isOpen(): boolean
   mark(): Memory
   restore(memory: Memory): void
 }
@@ -76,13 +78,18 @@ export function journalOf(outbox: Outbox, settings: CustodySettings, repaired: b
     }
   }
 
+  /** The end of the epoch of this start, while nothing else than appending was done to it. */
+  let end: Pick<Epoch, 'id' | 'epoch' | 'base' | 'seq' | 'head'> | undefined
+
   const append = (type: ChainedType, time: Moment, members: object): Place => {
-    const epoch = epochs.get(memory.current)!
-    const place = { epoch: epoch.epoch, seq: epoch.seq + 1, prev: epoch.head }
-    const { envelope } = seal(type, { ...place, time, ...members })
-    const { seq, head } = outbox.append(epoch, envelope, time.wall)
+    const before = end ?? epochs.get(memory.current)!
+    const { id, epoch, base } = before
+    const { envelope } = seal(type, { epoch, seq: before.seq + 1, prev: before.head, time, ...members })
+    const hash = envelopeHash(envelope)
+    const { seq, head } = outbox.append(before, envelope, time.wall, headAfter(before.head, hash))
+    end = { id, epoch, base, seq, head }
     memory.since.taken += 1
-    return { epoch: epoch.epoch, seq, head, hash: hex(envelopeHash(envelope)) }
+    return { epoch, seq, head, hash: hex(hash) }
   }
 
   /** Why an epoch is opened after this one. New keys are told before all else: the server ends the former by it (WIRE 9.9). */
@@ -138,8 +145,13 @@ export function journalOf(outbox: Outbox, settings: CustodySettings, repaired: b
       const news = found.filter(one => !known.has(`${one.epoch} ${one.from}`))
       if (news.length > 0) memory.losses = [...memory.losses, ...news]
     },
-    mark: () => ({ ...memory, since: { ...memory.since } }),
+    isOpen: () => memory.current !== 0 && memory.losses.length === 0,
+    mark: () => {
+      end = undefined
+      return { ...memory, since: { ...memory.since } }
+    },
     restore: before => {
+      end = undefined
       memory = before
     },
   }

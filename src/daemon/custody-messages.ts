@@ -8,6 +8,7 @@ import type { Draft } from '../wire/chained.ts'
 import type { Sealed } from '../wire/message.ts'
 import type { ReceiptBody, WelcomeBody } from '../wire/session.ts'
 import type { Statement } from '../wire/statement.ts'
+import type { AbandonRequest } from './custody-abandon.ts'
 import type { IntakeFacts } from './custody-intake.ts'
 
 /** Where and for whom custody keeps. Handed to the worker once; the seed is wiped behind it. */
@@ -88,6 +89,8 @@ export interface Calls {
   receipt: { argument: { body: ReceiptBody; statement: Statement }; answer: Settled }
   begin: { argument: Begun; answer: Beginning }
   leftOver: { argument: { time: Draft['time'] }; answer: LeftOver }
+  /** What it answers, `AbandonCalls` tells. */
+  abandon: { argument: AbandonRequest; answer: unknown }
   sealTo: { argument: { serverBox: Bytes }; answer: undefined }
   resize: { argument: Room; answer: undefined }
   stats: { argument: undefined; answer: OutboxStats }
@@ -100,6 +103,9 @@ export type CallName = keyof Calls
 /** A request on its way to the worker. */
 export type Request = { [N in CallName]: { call: number; name: N; argument: Calls[N]['argument'] } }[CallName]
 
+/** A request as it travels: a draft goes as JSON, which takes half as long as cloning what it holds. */
+export type Carried = Exclude<Request, { name: 'take' }> | { call: number; name: 'take'; argument: string }
+
 /** A request that is answered at once, in a transaction. */
 export type Prompt = Exclude<Request, { name: 'verify' | 'stop' }>
 
@@ -110,7 +116,7 @@ export interface FaultRecord {
   hint: string | undefined
 }
 
-/** An answer on its way back. */
+/** An answer on its way back. Like requests they travel in lists: what is said at a time, or answered. */
 export type Reply = { call: number; value: unknown } | { call: number; fault: FaultRecord }
 
 /** What the worker says unasked: that it is open, or that it could not open or had to give up. */

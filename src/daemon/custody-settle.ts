@@ -18,6 +18,8 @@ export interface Said<B> {
 export interface Settler {
   receipt(said: Said<ReceiptBody>): Settled
   welcome(said: Said<WelcomeBody>): Settled
+  /** Stores the receipts that are not stored yet: before anything is forgotten, and before custody ends. */
+  prove(): void
   /**
    * The same in small steps, for a disk that has no room for one large transaction: each step is one, true
    * by itself, and returns how many rows it changed; what is left is done by `receipt` or `welcome`.
@@ -31,7 +33,7 @@ const stepRows = 50
 /** Settling for the server of these settings; each call belongs into a transaction. */
 export function settlerOf(outbox: Outbox, settings: CustodySettings, journal: Journal): Settler {
   const { gateway, server, graceMs } = settings
-  const { epochs, settling, receipts } = outbox
+  const { abandonments, epochs, settling, receipts } = outbox
   const { losses, lose } = journal
 
   /** WIRE 7.6: an epoch of this route. */
@@ -72,6 +74,7 @@ export function settlerOf(outbox: Outbox, settings: CustodySettings, journal: Jo
   const settleAnswer = (answer: Answer, time: number, proof: () => number, settled: Settled): boolean => {
     const epoch = ours(answer.epoch)
     if (epoch === undefined) return false
+    if (abandonments.isOver(epoch.id)) return true
     // Whoever holds nothing of an epoch need not know its key, which head(0) is made of: seq 0 asks for all of it
     const known = answer.seq === 0 || isOurHead(epoch, answer)
     // The head of a forgotten place is known no more: it can confirm nothing, but asks for what is above
@@ -94,7 +97,7 @@ export function settlerOf(outbox: Outbox, settings: CustodySettings, journal: Jo
     if (body.iss !== server || body.aud !== gateway) return
     for (const answer of 'epochs' in body ? body.epochs : [body]) {
       const epoch = ours(answer.epoch)
-      if (epoch === undefined || !isOurHead(epoch, answer)) continue
+      if (epoch === undefined || abandonments.isOver(epoch.id) || !isOurHead(epoch, answer)) continue
       if ('epochs' in body) {
         let forgotten = stepRows
         while (forgotten === stepRows) {
@@ -110,8 +113,28 @@ export function settlerOf(outbox: Outbox, settings: CustodySettings, journal: Jo
     }
   }
 
+  /**
+   * Receipts that nothing was forgotten under yet, the last of each epoch: it says what those before it said, so they
+   * need not be written one by one. Lost in a crash, the next welcome says it again.
+   */
+  const unproven = new Map<number, Said<ReceiptBody>>()
+
+  const prove = (): void => {
+    for (const [id, { body, statement }] of unproven) receipts.add(id, body, body.time, keepOnce(statement))
+    unproven.clear()
+  }
+
+  const proveLater = (id: number, said: Said<ReceiptBody>): void => {
+    const before = unproven.get(id)
+    if (before !== undefined && before.body.seq >= said.body.seq) return
+    // one with holes says less of some places than one before it
+    if (said.body.holes.length > 0 || (before?.body.holes.length ?? 0) > 0) prove()
+    unproven.set(id, said)
+  }
+
   return {
     steps,
+    prove,
     receipt: ({ body, statement }) => {
       forUs(body)
       const epoch = ours(body.epoch)
@@ -119,9 +142,11 @@ export function settlerOf(outbox: Outbox, settings: CustodySettings, journal: Jo
         throw new Fault('receipt.refused', `receipt for ${body.epoch} ${body.seq} does not name our head`)
       }
       const settled = nothing()
+      // the rows were given up since this was signed (WIRE 9.14)
+      if (abandonments.isOver(epoch.id)) return close(settled)
       settled.receipted = settling.confirm(epoch, body, body.time)
       settled.reopened = settling.reopen(epoch, body, false)
-      if (body.seq > 0) receipts.add(epoch.id, body, body.time, keepOnce(statement))
+      if (body.seq > 0) proveLater(epoch.id, { body, statement })
       settled.upTo.push({ epoch: body.epoch, seq: body.seq })
       return close(settled)
     },

@@ -9,6 +9,7 @@ import { headZero, nextHead } from '../wire/chain.ts'
 import { makeChores } from './custody-chores.ts'
 import { holderOf } from './custody-holder.ts'
 import {
+  type Carried,
   type CustodySettings,
   type Notice,
   type Prompt,
@@ -17,8 +18,11 @@ import {
   recordFault,
 } from './custody-messages.ts'
 
-/** At most this many requests share one transaction. */
-const batchLimit = 256
+/** From so many requests on what comes waits for the next transaction: rows are sent between two. */
+const batchLimit = 128
+
+/** How long what receipts settled may wait to be written, milliseconds. */
+const settledMs = 1000
 
 /** Rows that the check of the start looks at before the first request is heard, and then between two batches. */
 const checkStep = 250
@@ -48,6 +52,9 @@ function openSound(settings: CustodySettings): { outbox: Outbox; salvaged: Salva
   }
 }
 
+const opened = (carried: Carried): Request =>
+  carried.name === 'take' ? { ...carried, argument: JSON.parse(carried.argument) } : carried
+
 function serve(port: MessagePort, settings: CustodySettings): void {
   const { outbox, salvaged } = openSound(settings)
   outbox.ballast.take()
@@ -56,12 +63,24 @@ function serve(port: MessagePort, settings: CustodySettings): void {
   const chores = makeChores(error => end(error, []))
   /** Verifications that are asked for and not answered yet. */
   const verifying = new Set<number>()
+  let waiting: NodeJS.Timeout | undefined
+  /** The disk had no room, and nothing has been taken since. */
+  let isFull = false
+
+  /** Requests that change nothing which could be lost. On a full disk a receipt is what makes room: it is brought there. */
+  const isLoose = ({ name }: Prompt): boolean =>
+    name === 'due' || name === 'stats' || (name === 'receipt' && !isFull)
+
+  const say = (replies: Reply[]): void => {
+    if (replies.length > 0) port.postMessage(replies)
+  }
 
   const end = (error: unknown, asked: Request[]): void => {
     chores.drop()
+    clearTimeout(waiting)
     if (isCorrupt(error)) suspect(settings.path)
     const fault = recordFault(storeFault(error))
-    for (const { call } of asked) port.postMessage({ call, fault } satisfies Reply)
+    say(asked.map(({ call }) => ({ call, fault })))
     port.postMessage({ notice: 'ended', fault } satisfies Notice)
     port.close()
     process.exitCode = 1
@@ -69,15 +88,53 @@ function serve(port: MessagePort, settings: CustodySettings): void {
 
   /** One request in a savepoint: what fails here fails alone, unless the transaction went with it. */
   const attempt = (request: Prompt): Reply => {
+    const { inTransaction } = outbox.db
     try {
       return { call: request.call, value: holder.answer(request) }
     } catch (error) {
-      // What frees space is tried again with the ballast's, and not given up here
-      if (codeOf(error) === 'SQLITE_FULL' && request.name !== 'take') throw error
+      // Each is tried again by itself: what frees space then with the ballast's
+      if (codeOf(error) === 'SQLITE_FULL') throw error
       const fault = storeFault(error)
       // After SQLITE_FULL, SQLite may have rolled the whole transaction back by itself
-      if (!isFault(fault) || isDamage(fault) || !outbox.db.inTransaction) throw error
+      if (!isFault(fault) || isDamage(fault) || (inTransaction && !outbox.db.inTransaction)) throw error
       return { call: request.call, fault: recordFault(fault) }
+    }
+  }
+
+  /** Brings to the disk what receipts settled. */
+  const bring = (): void => {
+    clearTimeout(waiting)
+    waiting = undefined
+    try {
+      try {
+        outbox.begin()
+        outbox.commit(holder.prove)
+      } finally {
+        outbox.end()
+      }
+    } catch (error) {
+      // it is taken back, and the server says it again with its next receipt or welcome
+      if (codeOf(error) === 'SQLITE_FULL') isFull = true
+      else end(error, [])
+    }
+  }
+
+  /**
+   * Settles in a transaction that is left open, for the next one that must be on disk to take along: a receipt that is
+   * lost in a crash is asked for again, and what it allows to forget is forgotten by a welcome, which is brought to the
+   * disk with everything before it.
+   */
+  const loosely = (requests: Prompt[]): Reply[] => {
+    const settles = requests.some(({ name }) => name === 'receipt')
+    if (settles) outbox.begin()
+    const { taken } = holder.mark().since
+    try {
+      const replies = requests.map(attempt)
+      // a loss that was found and declared is a statement like any other: it is sent only from the disk
+      if (holder.mark().since.taken > taken) outbox.end()
+      return replies
+    } finally {
+      if (settles) waiting ??= setTimeout(bring, settledMs)
     }
   }
 
@@ -85,7 +142,8 @@ function serve(port: MessagePort, settings: CustodySettings): void {
     const before = holder.mark()
     try {
       const replies = outbox.commit(() => requests.map(attempt))
-      holder.committed(before)
+      outbox.end()
+      if (holder.committed(before)) isFull = false
       return replies
     } catch (error) {
       holder.restore(before)
@@ -95,6 +153,7 @@ function serve(port: MessagePort, settings: CustodySettings): void {
 
   /** On a full disk, what frees space is done with the ballast's space, and in small steps. */
   const relieve = (request: Prompt): Reply => {
+    bring()
     outbox.ballast.drop()
     outbox.fold()
     for (const step of holder.steps(request)) {
@@ -113,14 +172,16 @@ function serve(port: MessagePort, settings: CustodySettings): void {
       } catch (error) {
         if (codeOf(error) !== 'SQLITE_FULL') throw error
         full = storeFault(error)
+        isFull = true
       }
     }
     return { call: request.call, fault: recordFault(full) }
   }
 
-  const settle = (requests: Prompt[]): Reply[] => {
+  const settle = (requests: Prompt[], how: (requests: Prompt[]) => Reply[]): Reply[] => {
+    if (requests.length === 0) return []
     try {
-      return together(requests)
+      return how(requests)
     } catch (error) {
       if (codeOf(error) !== 'SQLITE_FULL') throw error
       return requests.map(alone)
@@ -134,26 +195,26 @@ function serve(port: MessagePort, settings: CustodySettings): void {
       const { done, value } = steps.next()
       if (done !== true) return false
       verifying.delete(call)
-      port.postMessage({ call, value } satisfies Reply)
+      say([{ call, value }])
       return true
     })
   }
 
   const stop = (call: number): void => {
     chores.drop()
+    bring()
     const fault = recordFault(new Fault('interrupted', 'custody was stopped before the outbox was verified'))
-    for (const one of verifying) port.postMessage({ call: one, fault } satisfies Reply)
     outbox.close()
-    port.postMessage({ call, value: undefined } satisfies Reply)
+    say([...[...verifying].map(one => ({ call: one, fault })), { call, value: undefined }])
     port.close()
   }
 
-  const handle = (first: Request): void => {
-    const batch = [first]
+  const handle = (first: Carried[]): void => {
+    const batch = first.map(opened)
     while (batch.length < batchLimit) {
       const next = receiveMessageOnPort(port)
       if (next === undefined) break
-      batch.push(next.message as Request)
+      batch.push(...(next.message as Carried[]).map(opened))
     }
     const at = batch.findIndex(({ name }) => name === 'stop')
     const asked: Prompt[] = []
@@ -162,8 +223,16 @@ function serve(port: MessagePort, settings: CustodySettings): void {
       else if (request.name !== 'stop') asked.push(request)
     }
     try {
-      if (asked.length > 0) for (const reply of settle(asked)) port.postMessage(reply)
+      // who waits for these waits for no disk, and must not wait for those who do
+      say(settle(asked.filter(isLoose), loosely))
+      say(
+        settle(
+          asked.filter(request => !isLoose(request)),
+          together,
+        ),
+      )
       if (asked.some(({ name }) => name === 'welcome')) outbox.ballast.take()
+      if (asked.some(({ name }) => name === 'abandon')) chores.add(holder.sweep)
       if (at >= 0) stop(batch[at]!.call)
     } catch (error) {
       end(error, batch)
@@ -173,6 +242,7 @@ function serve(port: MessagePort, settings: CustodySettings): void {
   port.on('message', handle)
   try {
     if (!holder.check(checkStep)) chores.add(() => holder.check(checkStep))
+    chores.add(holder.sweep)
   } catch (error) {
     end(error, [])
     return

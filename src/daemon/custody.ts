@@ -6,11 +6,13 @@ import type { VerifyReport } from '../outbox/verify.ts'
 import type { Custodian } from '../uplink/custodian.ts'
 import type { Draft } from '../wire/chained.ts'
 import type { VerifyKey } from '../wire/keys.ts'
+import { type Abandoner, abandonerBy } from './custody-abandon.ts'
 import {
   type Beginning,
   type Begun,
   type CallName,
   type Calls,
+  type Carried,
   type CustodySettings,
   faultOf,
   type LeftOver,
@@ -18,7 +20,6 @@ import {
   type OutboxStats,
   type Place,
   type Reply,
-  type Request,
   type Room,
 } from './custody-messages.ts'
 
@@ -35,6 +36,8 @@ export interface Custody extends Custodian {
   begin(begun: Begun): Promise<Beginning>
   /** Once after the start: answers commands that the start before left without a result. */
   leftOver(time: Draft['time']): Promise<LeftOver>
+  /** Gives up rows that nobody will sign for. */
+  abandoner: Abandoner
   /** The server has another box key, 32 bytes: what is said from now on is sealed to it (WIRE 9.10). */
   sealTo(serverBox: Bytes): Promise<void>
   /** There is more room or less than at the start. */
@@ -74,16 +77,18 @@ export async function openCustody(settings: CustodySettings): Promise<Custody> {
   const opened = Promise.withResolvers<Salvaged | undefined>()
   const ended = Promise.withResolvers<Fault | undefined>()
 
-  worker.on('message', (message: Reply | Notice) => {
+  worker.on('message', (message: Reply[] | Notice) => {
     if ('notice' in message) {
       if (message.notice === 'open') opened.resolve(message.salvaged)
       else end = faultOf(message.fault)
       return
     }
-    const call = pending.get(message.call)
-    pending.delete(message.call)
-    if ('fault' in message) call?.reject(faultOf(message.fault))
-    else call?.resolve(message.value as never)
+    for (const reply of message) {
+      const call = pending.get(reply.call)
+      pending.delete(reply.call)
+      if ('fault' in reply) call?.reject(faultOf(reply.fault))
+      else call?.resolve(reply.value as never)
+    }
   })
   worker.on('error', cause => {
     end ??= new Fault('outbox.damaged', `custody thread failed: ${String(cause)}`, { cause })
@@ -98,12 +103,21 @@ export async function openCustody(settings: CustodySettings): Promise<Custody> {
     ended.resolve(end)
   })
 
+  let asked: Carried[] = []
+  const hand = (): void => {
+    const all = asked
+    asked = []
+    worker.postMessage(all)
+  }
+
   const ask = <N extends CallName>(name: N, argument: Calls[N]['argument']): Promise<Calls[N]['answer']> => {
     if (stopping) return Promise.reject(end ?? new Fault('outbox.damaged', 'custody has stopped'))
     const { promise, resolve, reject } = Promise.withResolvers<Calls[N]['answer']>()
     calls += 1
     pending.set(calls, { resolve, reject })
-    worker.postMessage({ call: calls, name, argument } as Request)
+    // what is asked in one turn goes over as one message
+    const carried = name === 'take' ? JSON.stringify(argument) : argument
+    if (asked.push({ call: calls, name, argument: carried } as Carried) === 1) queueMicrotask(hand)
     return promise
   }
 
@@ -117,6 +131,7 @@ export async function openCustody(settings: CustodySettings): Promise<Custody> {
     receipt: (body, statement) => ask('receipt', { body, statement }),
     begin: begun => ask('begin', begun),
     leftOver: time => ask('leftOver', { time }),
+    abandoner: abandonerBy(request => ask('abandon', request)),
     sealTo: serverBox => ask('sealTo', { serverBox }),
     resize: room => ask('resize', room),
     stats: () => ask('stats', undefined),

@@ -5,6 +5,7 @@ import type { Said, Told } from '../driver/driver.ts'
 import { counting, type Outcome, openSession, type Session } from '../driver/session.ts'
 import type { Setup } from '../driver/setup.ts'
 import type { After, DeviceFacts, LinkSecurity, Port } from '../transport/port.ts'
+import type { Brake } from './brake.ts'
 
 /** Where a device stands, for people. */
 export type DeviceStanding = 'open' | 'waiting' | 'gone' | 'refused'
@@ -60,6 +61,8 @@ export interface DeviceParts {
   said(said: Said, came: Came): void
   /** A BLE device believes that this value has arrived, and it was not understood. Never throws. */
   lost?(came: Came, fault: FaultCode): void
+  /** While it is on, a line that can wait is not read. */
+  brake?: Pick<Brake, 'isOn' | 'listen'>
   /** A bug of a driver, after what came was put in safety. */
   broken(error: unknown): void
 }
@@ -80,9 +83,21 @@ function again(): (said: Said) => boolean {
   }
 }
 
+/** Bytes that are understood before the brake is looked at again: at most so many readings more than its limit. */
+const sliceBytes = 512
+
+/**
+ * Whether a device loses nothing where its line is left alone for a while: not one whose silence ends a frame, and not
+ * one that is asked and has to answer in time.
+ */
+const canWait = ({ link, voice }: Setup): boolean =>
+  !('ble' in link) && !('silenceMs' in link.frame) && voice.talk === undefined
+
 /** Opens the port and listens until stopped; each time the line is back, the session begins anew. */
-export function listen({ setup, port, clock, after, said, lost, broken }: DeviceParts): Device {
+export function listen(parts: DeviceParts): Device {
+  const { setup, port, clock, after, said, lost, broken } = parts
   const overBle = 'ble' in setup.link
+  const brake = canWait(setup) && port.pause !== undefined ? parts.brake : undefined
   const known = 'ble' in setup.link && setup.link.ble.stores ? again() : () => false
   // a weighing begins anew with its line, a finger does not
   const counts = setup.settle !== undefined && 'goodMs' in setup.settle ? counting(setup) : undefined
@@ -95,6 +110,14 @@ export function listen({ setup, port, clock, after, said, lost, broken }: Device
   let facts: DeviceFacts = {}
   let security: LinkSecurity | undefined
   let adapter: string | undefined
+  /** Bytes that were read and are not understood yet, because the brake is on; with the time at which they came. */
+  let held: { bytes: Bytes; mono: number }[] = []
+  let pausedAt: number | undefined
+  /** How long the line was left alone in all. A session knows nothing of it: that was no silence of the device. */
+  let leftMs = 0
+
+  /** The time of sessions. */
+  const time = (mono = clock.mono()): number => mono - leftMs
 
   const fault = (code: string, message: string): void => {
     faults++
@@ -132,14 +155,33 @@ export function listen({ setup, port, clock, after, said, lost, broken }: Device
     for (const tap of taps) tap.outcomes?.(outcomes, mono)
     for (const bytes of session?.sends() ?? []) send(bytes)
     callOff()
-    const due = session?.due()
-    callOff =
-      due === undefined
-        ? () => {}
-        : after(Math.max(0, due - clock.mono()), () => {
-            if (session !== undefined) take(session.rest(clock.mono()), clock.mono())
-          })
+    callOff = () => {}
+    const due = pausedAt === undefined ? session?.due() : undefined
+    if (due === undefined) return
+    callOff = after(Math.max(0, due - time()), () => {
+      if (session !== undefined) take(session.rest(time()), clock.mono())
+    })
   }
+
+  /** Understands what was read, `all` of it or until the brake is on; then the line is left alone. */
+  const pass = (all = false): void => {
+    while (session !== undefined && held.length > 0 && (all || brake?.isOn() !== true)) {
+      const { bytes, mono } = held.shift()!
+      if (bytes.length > sliceBytes) held.unshift({ bytes: bytes.slice(sliceBytes), mono })
+      take(session.hear(bytes.subarray(0, sliceBytes), time(mono)), mono)
+    }
+    if (held.length > 0 && pausedAt === undefined) {
+      pausedAt = clock.mono()
+      port.pause?.(true)
+      callOff()
+    } else if (held.length === 0 && pausedAt !== undefined) {
+      leftMs += clock.mono() - pausedAt
+      pausedAt = undefined
+      take([], clock.mono())
+      port.pause?.(false)
+    }
+  }
+  const hush = brake?.listen(pass) ?? (() => {})
 
   /** Understands a value that its device will not send again: a bug must not cost it. */
   const safely = (bytes: Bytes, mono: number, char: string | undefined): void => {
@@ -160,7 +202,9 @@ export function listen({ setup, port, clock, after, said, lost, broken }: Device
   }
 
   const end = (): void => {
-    const ended = session?.end(clock.mono()) ?? []
+    // the line is gone, and what it brought before counts
+    pass(true)
+    const ended = session?.end(time()) ?? []
     session = undefined
     take(ended, clock.mono())
   }
@@ -170,7 +214,11 @@ export function listen({ setup, port, clock, after, said, lost, broken }: Device
       for (const tap of taps) tap.chunk?.('in', bytes, mono, char)
       if (session === undefined) return
       if (overBle) safely(bytes, mono, char)
-      else take(session.hear(bytes, mono), mono)
+      else if (brake === undefined) take(session.hear(bytes, mono), mono)
+      else {
+        held.push({ bytes, mono })
+        pass()
+      }
     },
     back(protection, serial) {
       gone = undefined
@@ -179,7 +227,7 @@ export function listen({ setup, port, clock, after, said, lost, broken }: Device
       // what a session does not tell again is still known, but for the clock: it was set meanwhile
       const { clockOffMs: _, ...others } = facts
       facts = others
-      session = openSession(setup, clock.mono(), counts)
+      session = openSession(setup, time(), counts)
       take([], clock.mono())
       tellState()
     },
@@ -218,7 +266,11 @@ export function listen({ setup, port, clock, after, said, lost, broken }: Device
       return () => taps.delete(tap)
     },
     async stop() {
+      hush()
+      // bytes that were read are this gateway's: the device does not have them any more
+      pass(true)
       callOff()
+      held = []
       await port.close()
     },
   }

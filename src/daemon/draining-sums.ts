@@ -50,5 +50,6 @@ export async function verifyAll(
     rows: reports.reduce((sum, one) => sum + one.rows, 0),
     problems: reports.flatMap(one => one.problems),
     more: reports.some(one => one.more),
+    abandoned: reports.flatMap(one => one.abandoned),
   }
 }

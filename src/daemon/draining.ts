@@ -1,17 +1,19 @@
 import type { Clock } from '../base/clock.ts'
 import { type Fault, isFault } from '../base/fault.ts'
 import type { Log } from '../base/log.ts'
-import type { Status } from '../control/api.ts'
+import type { OutboxReport, Status } from '../control/api.ts'
 import type { Config } from '../identity/config.ts'
 import { formerFolder, readFormer, takeFormerEntry } from '../identity/former.ts'
 import type { Known } from '../identity/identity.ts'
 import { places } from '../identity/places.ts'
 import { readBook } from '../identity/registry-book.ts'
+import type { Stake } from '../outbox/abandon.ts'
 import type { After } from '../transport/port.ts'
 import { uplink } from '../uplink/uplink.ts'
 import type { Draft } from '../wire/chained.ts'
+import { provenAbandoned } from './abandon-proof.ts'
 import { refusedCommands } from './commands-refused.ts'
-import { type Custody, type OutboxStats, openCustody, type Place } from './custody.ts'
+import { type OutboxStats, openCustody, type Place } from './custody.ts'
 import { makeStanding } from './link-standing.ts'
 import { wayOf } from './link-way.ts'
 import type { Moments } from './moment.ts'
@@ -42,7 +44,9 @@ export interface DrainingParts {
 export interface Draining {
   server: string
   stats(): Promise<OutboxStats>
-  verify(): ReturnType<Custody['verify']>
+  /** What would be lost if this server never returned. */
+  stake(): Promise<Stake>
+  verify(): Promise<OutboxReport>
   status(): Status['uplink']
   /** Why it is not connected, if it is not. */
   trouble(): Fault | undefined
@@ -161,8 +165,13 @@ export async function openDraining(parts: DrainingParts): Promise<Draining> {
   return {
     server,
     stats: custody.stats,
+    stake: () => custody.abandoner.stake(),
     // read again: a newer entry may have come
-    verify: () => custody.verify(readBook(folder, { ...parts.identity, route }).receiptKeys),
+    async verify() {
+      const now = readBook(folder, { ...parts.identity, route })
+      const report = await custody.verify(now.receiptKeys)
+      return provenAbandoned(report, { gateway, kid: keys.sign.kid, book: now })
+    },
     status: () => standing.status(unpinned.now()),
     trouble: standing.trouble,
     sent: way.sent,

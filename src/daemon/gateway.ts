@@ -11,6 +11,8 @@ import type { After } from '../transport/port.ts'
 import type { Radio } from '../transport/radio.ts'
 import type { Draft } from '../wire/chained.ts'
 import { portTag } from '../wire/porttag.ts'
+import type { Abandoning } from './abandon.ts'
+import { makeBrake } from './brake.ts'
 import { makeCaptures } from './captures.ts'
 import { actsOf } from './commands-acts.ts'
 import { usualDrain } from './commands-wipe.ts'
@@ -64,6 +66,8 @@ export interface Gateway {
   link(): Link | undefined
   /** Former routes that drain beside it (WIRE 9.11). */
   formers(): Former[]
+  /** Gives up what nobody will ever sign for (WIRE 9.14). */
+  abandoning: Abandoning
   /** Opens custody and uplink, if there is a route and they are not open yet. */
   connect(): Promise<void>
   /** Closes them and opens them under what is on disk now; what is measured meanwhile waits. */
@@ -101,11 +105,15 @@ const driversHash = ({ all }: Drivers): string =>
     ),
   )
 
+/** Roughly what a draft takes in memory: its frame, written as hex, and everything else. */
+const bytesOf = (draft: Draft): number => 1024 + ('raw' in draft.members ? draft.members.raw.length : 0)
+
 /** Puts the parts together; nothing runs before the devices are added. */
 export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: unknown) => void): Gateway {
   const { clock, log, moments, config, after } = parts
   const taken = takenStream()
   const often = ration(clock, linesPerMinute)
+  const brake = makeBrake()
   let identity = first
   let isShut = false
   let refused = 0
@@ -113,7 +121,10 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
 
   const take = (draft: Draft): Promise<Place> => {
     const why = 'this box is being wiped: readings are not taken'
-    return isShut ? Promise.reject(new Fault('identity.unprovisioned', why)) : links.take(draft)
+    if (isShut) return Promise.reject(new Fault('identity.unprovisioned', why))
+    const way = links.take(draft)
+    brake.follow(bytesOf(draft), way)
+    return way
   }
 
   /** Logs what a device did, unless it does it too often. */
@@ -168,6 +179,7 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
     take,
     tell,
     broken,
+    brake,
     portTag: bound => (identity.phase === 'fresh' ? undefined : portTag(identity.gateway, bound)),
   })
 
@@ -201,11 +213,11 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
       const devices = readDevices(state, cardCheck(drivers))
       return Promise.all(devices.map(device => proposalOf(device, name, ways)))
     },
-    acts: ({ receipted, stats }) =>
+    acts: ({ receipted, stats, abandoning }) =>
       actsOf({
         ...{ clock, moments, after, log, stations, startedMono, receipted, gate },
         software: parts.software,
-        stats,
+        ...{ stats, abandoning },
         leave: parts.leave ?? (() => broken(new Fault('interrupted', 'ended at the word of the server'))),
         drainMs: usualDrain,
         settings,
@@ -225,6 +237,7 @@ export function makeGateway(parts: GatewayParts, first: Identity, broken: (why: 
     identify,
     link: links.now,
     formers: links.formers,
+    abandoning: links.abandoning,
     reopen: links.reopen,
     isShut: () => isShut,
     steady: links.steady,

@@ -7,6 +7,7 @@ import { wordsOf } from '../identity/identity.ts'
 import { acceptMove } from '../identity/move-accept.ts'
 import { acceptBundle, makeRequest, requestText } from '../identity/provision.ts'
 import { serialPorts, stableName } from '../transport/usb.ts'
+import { abandonByFile } from './abandon-order.ts'
 import { acceptanceOf } from './acceptance.ts'
 import { drainsOf, verifyAll } from './draining-sums.ts'
 import type { Gateway } from './gateway.ts'
@@ -156,5 +157,6 @@ export function handlersOf(gateway: Gateway): Handlers {
       if (link === undefined) throw noRoute()
       return verifyAll(link, gateway.formers())
     },
+    abandon: abandonByFile(gateway),
   }
 }

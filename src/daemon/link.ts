@@ -1,18 +1,20 @@
 import type { Clock } from '../base/clock.ts'
 import { type FaultCode, isFault } from '../base/fault.ts'
 import type { Log } from '../base/log.ts'
-import type { Status } from '../control/api.ts'
+import type { OutboxReport, Status } from '../control/api.ts'
 import type { Config } from '../identity/config.ts'
 import type { Book, Routed } from '../identity/registry-book.ts'
 import type { Route } from '../identity/route.ts'
 import type { Handed, Updated } from '../identity/update.ts'
-import type { VerifyReport } from '../outbox/verify.ts'
+import type { Given } from '../outbox/abandon.ts'
 import type { After } from '../transport/port.ts'
 import { uplink } from '../uplink/uplink.ts'
 import type { Draft } from '../wire/chained.ts'
 import type { UpdateBody, Versions } from '../wire/session.ts'
+import { provenAbandoned } from './abandon-proof.ts'
 import { type Acts, openCommands } from './commands.ts'
 import { type Custody, openCustody, type Place, type Room } from './custody.ts'
+import type { Gift } from './custody-abandon.ts'
 import { watchEntry } from './entry-end.ts'
 import { makeStanding, type Standing } from './link-standing.ts'
 import { wayOf } from './link-way.ts'
@@ -50,7 +52,9 @@ export interface LinkParts {
 export interface Link extends Omit<Standing, 'events' | 'status' | 'disbelieved' | 'disagreed'> {
   custody: Custody
   /** Walks the whole outbox; what was forgotten must be proven under the keys of this server, the former included. */
-  verify(): Promise<VerifyReport>
+  verify(): Promise<OutboxReport>
+  /** Gives up rows that nobody will sign for (WIRE 9.14); what tells of it is sent by itself. */
+  give(gift: Gift): Promise<Given>
   /** The outbox may use so many bytes from now on. */
   resize(quotaBytes: number): Promise<void>
   /** Resolves when the statement is on disk; it is sent by itself. */
@@ -165,9 +169,12 @@ export async function openLink(parts: LinkParts): Promise<Link> {
     }
     const { serverBox } = after.route
     if (after.route.entry.version > route.entry.version) await custody.sealTo(serverBox.publicKey)
+    const isRevoked = news.book.revokedKeys.length > book.revokedKeys.length
     route = after.route
     book = news.book
-    if (news.change !== undefined) way.renew()
+    if (isRevoked) await custody.abandoner.withhold(book.revokedKeys)
+    // what nobody will sign for must not fill the window
+    if (news.change !== undefined || isRevoked) way.renew()
   }
 
   /** A welcome came over a connection with this certificate: a newer one is the one of the route from now on (WIRE 7.11). */
@@ -225,11 +232,19 @@ export async function openLink(parts: LinkParts): Promise<Link> {
     },
   })
   await commands.start()
+  await custody.abandoner.withhold(book.revokedKeys)
   way.start()
 
   return {
     custody,
-    verify: () => custody.verify(book.receiptKeys),
+    verify: async () =>
+      provenAbandoned(await custody.verify(book.receiptKeys), { gateway, kid: keys.sign.kid, book }),
+    async give(gift) {
+      const given = await custody.abandoner.give(gift)
+      // what was on its way and is now given up must not fill the window
+      way.renew()
+      return given
+    },
     resize: quotaBytes => custody.resize(roomOf(quotaBytes)),
     take,
     receipted,

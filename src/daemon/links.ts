@@ -16,6 +16,7 @@ import { promoteCertificate } from '../identity/renewal.ts'
 import { takeUpdate } from '../identity/update.ts'
 import type { After } from '../transport/port.ts'
 import type { Draft } from '../wire/chained.ts'
+import { type Abandoning, abandoningOf, finishAbandoned } from './abandon.ts'
 import type { Acts } from './commands.ts'
 import type { Custody, OutboxStats, Place } from './custody.ts'
 import { type Draining, openDraining } from './draining.ts'
@@ -39,7 +40,7 @@ export interface LinksParts {
   identity(): Identity
   identify(next: Identity): void
   /** What commands do; `stats` speaks of every outbox here. */
-  acts(link: Pick<Link, 'receipted'> & { stats(): Promise<OutboxStats> }): Acts
+  acts(link: Pick<Link, 'receipted'> & { stats(): Promise<OutboxStats>; abandoning: Abandoning }): Acts
   /** The devices of this box, as a server is told of them. */
   proposals(): Promise<EventMembers[]>
   /** The box is being wiped: nothing changes any more. */
@@ -55,6 +56,7 @@ export interface Links {
   /** The link of the route; undefined before there is one, and while it is being opened anew. */
   now(): Link | undefined
   formers(): Former[]
+  abandoning: Abandoning
   /** Resolves when nothing is being opened or closed, at the latest after ten seconds. */
   steady(): Promise<void>
   /** Opens what there is a route for, if it is not open yet. */
@@ -120,15 +122,34 @@ export function makeLinks(parts: LinksParts): Links {
     return sums
   }
 
+  const remove = async (server: string, one: Former): Promise<void> => {
+    formers.delete(server)
+    if (isOpen(one)) await one.stop()
+    forgetFormer(state, server)
+    await link?.resize(room())
+  }
+
   const forget = async (server: string): Promise<void> => {
     const one = formers.get(server)
     if (one === undefined || !isOpen(one)) return
-    formers.delete(server)
-    await one.stop()
-    forgetFormer(state, server)
+    await remove(server, one)
     log.info({ server }, 'every row of the former route is signed for: its folder is deleted')
-    await link?.resize(room())
   }
+
+  const abandoning = abandoningOf({
+    moments: parts.moments,
+    link: () => link,
+    formers: () => [...formers.values()],
+    drop: (server, give) =>
+      turn(async () => {
+        const one = formers.get(server)
+        if (one === undefined) throw new Fault('abandon.refused', `${server} is no former server any more`)
+        await give(isOpen(one) ? one : undefined)
+        await remove(server, one)
+        log.warn({ server }, 'the former route was given up: its folder is deleted')
+        await link?.custody.abandoner.gone(server)
+      }),
+  })
 
   const drain = async (server: string, routed: Routed): Promise<void> => {
     const failed = (why: unknown): void => {
@@ -199,13 +220,14 @@ export function makeLinks(parts: LinksParts): Links {
         return now
       },
       reopen: () => void reopen().catch(parts.broken),
-      acts: ({ custody, receipted }) => parts.acts({ receipted, stats: () => stats(custody) }),
+      acts: ({ custody, receipted }) => parts.acts({ receipted, stats: () => stats(custody), abandoning }),
       config: { ...config, outboxQuotaBytes: room() },
       outboxPath: places(state).outbox,
       log,
     })
     link = opened
     intake.pass(opened.take)
+    if (await finishAbandoned(state, opened.custody, log)) await opened.resize(room())
     for (const server of formerServers(state)) await drain(server, routed)
     if (hasArrived(state)) arrive(opened, ending.signal).catch(parts.broken)
   }
@@ -242,6 +264,7 @@ export function makeLinks(parts: LinksParts): Links {
   return {
     now: () => link,
     formers: () => [...formers.values()],
+    abandoning,
     steady: () =>
       new Promise(resolve => {
         const callOff = parts.after(steadyMs, resolve)

@@ -140,7 +140,9 @@ export function openStation(name: string, parts: StationParts): Station {
     const kinds = kindNames.filter(kind => said.measured[kind] !== undefined)
     const family = familyOf(kinds)
     const time = moments.at(mono)
-    const age = ageOf(said, { stores: origin.stores, clockOffMs: came.clockOffMs }, parts.wall(time.wall))
+    const age = ageOf(said, { stores: origin.stores, clockOffMs: came.clockOffMs }, () =>
+      parts.wall(time.wall),
+    )
     // whose it is, is asked for the moment when it was measured; of one that nobody can date, nobody's
     const measuredAt = age.ms === undefined ? undefined : mono - age.ms
     const attribution =

@@ -9,7 +9,7 @@ import type { Device as DeviceEntry } from '../identity/devices.ts'
 import type { AttributeRules } from '../resident/attribute.ts'
 import type { After } from '../transport/port.ts'
 import type { Draft } from '../wire/chained.ts'
-import { type Device, listen, type Tap } from './device.ts'
+import { type Device, type DeviceParts, listen, type Tap } from './device.ts'
 import type { Moments } from './moment.ts'
 import { ration } from './ration.ts'
 import { openStation, type Placed, type Station, type StationEvent } from './station.ts'
@@ -28,6 +28,8 @@ export interface StationsParts {
   take(draft: Draft): Promise<Placed>
   tell(event: StationEvent): void
   broken(error: unknown): void
+  /** While it is on, lines that can wait are not read. */
+  brake?: DeviceParts['brake']
   /** The tag of what a port is bound to (WIRE 6.6); undefined before the box has its name. */
   portTag(identity: string | undefined): string | undefined
 }
@@ -69,6 +71,15 @@ function toldOf(event: StationEvent): Told | undefined {
   return undefined
 }
 
+/** Remembers the last tag: a reading has that of the one before nearly always, and hashing takes longer than its frame. */
+function remembered(portTag: StationsParts['portTag']): StationsParts['portTag'] {
+  let last: { identity: string | undefined; tag: string | undefined } | undefined
+  return identity => {
+    if (last?.tag === undefined || last.identity !== identity) last = { identity, tag: portTag(identity) }
+    return last.tag
+  }
+}
+
 /** Starts without any device. */
 export function openStations(parts: StationsParts): Stations {
   const { clock } = parts
@@ -101,11 +112,12 @@ export function openStations(parts: StationsParts): Stations {
     const setup = setUp(driver, entry.options, `options of ${entry.id}`, 'config.invalid')
     const station = stationOf(entry.station)
     const address = parseAddress(entry.port)
+    const tagOf = remembered(parts.portTag)
     const origin = {
       device: entry.id,
       driver: { id, revision: driver.revision, hash },
       link: { kind: address.kind, check: setup.check.name },
-      port: (serial: string | undefined) => parts.portTag(portIdentity(address, serial)),
+      port: (serial: string | undefined) => tagOf(portIdentity(address, serial)),
       experimental: driver.experimental === true,
       stores: 'ble' in setup.link && setup.link.ble.stores,
     }
@@ -120,6 +132,7 @@ export function openStations(parts: StationsParts): Stations {
         if (keeps.take(fault) > 0) station.keep(origin, came, fault)
       },
       broken: parts.broken,
+      ...(parts.brake !== undefined && { brake: parts.brake }),
     })
   }
 

@@ -1,4 +1,5 @@
 import type { CallAnswer, Status } from '../control/api.ts'
+import type { Waiting } from './abandon.ts'
 import type { OutboxStats } from './custody.ts'
 import { type Drain, drainsOf } from './draining-sums.ts'
 import { entryNotice } from './entry-end.ts'
@@ -38,7 +39,7 @@ export const sumsOf = (stats: OutboxStats, sent: number): Status['outbox'] => ({
 })
 
 /** What needs a person's attention, the gravest first. */
-function noticesOf(gateway: Gateway, status: Omit<Status, 'notices'>): string[] {
+function noticesOf(gateway: Gateway, status: Omit<Status, 'notices'>, waiting?: Waiting): string[] {
   const notices: string[] = []
   const { uplink, outbox, clock, routeValidUntil, phase } = status
   if (uplink.refusal !== undefined) {
@@ -78,6 +79,11 @@ function noticesOf(gateway: Gateway, status: Omit<Status, 'notices'>): string[] 
     const rows = queued === null ? 'rows' : `${queued} rows`
     const why = fault === null ? '' : `: ${fault.message}`
     if (queued !== 0) notices.push(`${rows} still wait for the former server ${server}${why}`)
+  }
+  for (const { key, rows } of waiting?.keys ?? []) {
+    notices.push(
+      `${rows} rows under the revoked key ${key} are refused for good: the operator can have them given up (abandon)`,
+    )
   }
   const [epoch, ...others] = link?.disagreed() ?? []
   if (epoch !== undefined) {
@@ -134,7 +140,8 @@ export async function statusOf(gateway: Gateway): Promise<Status> {
     keys: identity.phase === 'fresh' ? null : keysShown(identity),
     routeValidUntil: route?.entry.until ?? null,
   }
-  return { ...status, notices: noticesOf(gateway, status) }
+  const waiting = link === undefined ? undefined : await gateway.abandoning.waiting()
+  return { ...status, notices: noticesOf(gateway, status, waiting) }
 }
 
 /** What `vitalgate outbox stats` shows. */

@@ -62,6 +62,8 @@ export interface Book {
   revokers: VerifyKey[]
   /** The revocation of this very gateway: its server believes it no more. */
   own: Revocation | undefined
+  /** Signing keys of this gateway that the registry revoked; those of before them are revoked with them (WIRE 9.9). */
+  revokedKeys: readonly string[]
   /** A later binding to another server, whose entry or certificate did not come with it (WIRE 9.11). */
   moved: Binding | undefined
   /** Under which receipts of this server were signed: those of the present entry, and of the ones before. */
@@ -104,6 +106,7 @@ export function bookOf(file: BookFile, { gateway, keys, route }: Routed, pins: P
     // not by the pins: where the file was lost, the whole chain is taken anew from its beginning
     revokers: signers.filter(one => !here.has(one.kid)),
     own: revocations.find(one => one.id === gateway && one.key === keys.sign.kid),
+    revokedKeys: revocations.filter(one => one.what === 'gateway' && one.id === gateway).map(one => one.key),
     moved: moved !== undefined && moved.version > route.binding.version ? moved : undefined,
     receiptKeys: [route.receiptKey, ...entries.map(one => verifyKey(unbase64url(one.keys.receipt)))],
   }

@@ -1,5 +1,6 @@
-import type { Database } from 'better-sqlite3'
+import type { Database, Statement } from 'better-sqlite3'
 import { type Bytes, hex, unhex } from '../base/bytes.ts'
+import { type Abandonments, abandonmentsOf } from './abandon.ts'
 import { type Ballast, ballastOf } from './ballast.ts'
 import { type Chain, type Epoch, type Epochs, epochsOf } from './epochs.ts'
 import { type GoneRanges, goneOf } from './gone.ts'
@@ -10,6 +11,9 @@ import { type Settling, settlingOf } from './settle.ts'
 
 /** Grace rows that make room at a time when the intake quota is reached. */
 const roomStep = 32
+
+/** Pages that a row may need beside those that its envelope fills: its last one, and one more of each level of the tree. */
+const rowPages = 4
 
 /** Twice what the journal holds: then folding it fits even where the whole of it is new pages. */
 const ballastBytes = 2 * foldPages * pageSize
@@ -57,17 +61,31 @@ export interface Outbox {
   gone: GoneRanges
   receipts: Receipts
   intents: Intents
+  abandonments: Abandonments
   settling: Settling
   ballast: Ballast
   /** Writes the journal back into the database and empties it, so that its space can be used again. */
   fold(): void
   /** Runs `work` in one transaction, a savepoint where one is open: all of it on disk afterwards, or nothing. */
   commit<T>(work: () => T): T
-  /** Appends an envelope to the newest epoch of this id. */
-  append(epoch: Epoch, envelope: Bytes, taken: number): Placed
+  /** Begins a transaction that stays open until `end`, unless one is open: `commit` is a savepoint in it. */
+  begin(): void
+  /** Brings a transaction that was left open to the disk, if there is one; where that fails, all of it is taken back. */
+  end(): void
+  /** Appends an envelope to the newest epoch of this id; `head` is the one after it, where it is known already. */
+  append(
+    epoch: Pick<Epoch, 'id' | 'epoch' | 'base' | 'seq' | 'head'>,
+    envelope: Bytes,
+    taken: number,
+    head?: string,
+  ): Placed
   /** Whether a reading may come in; under the quota the oldest receipted rows are forgotten first (DESIGN 7a.4). */
-  admit(): boolean
+  admit(beforeForgetting?: () => void): boolean
+  /** Whether one may come in for sure, without a look at the disk: it needs no transaction. */
+  hasRoom(): boolean
   usedBytes(): number
+  /** Never less than `usedBytes`, and reckoned where that is known well enough. */
+  usedAtMost(): number
   /** There is more room or less from now on; rows that are there stay. */
   resize(room: Pick<OutboxSettings, 'quotaBytes' | 'intakeBytes'>): void
   /** Rows of a server's epochs that wait for a receipt, in order of id, after `afterId`. */
@@ -105,34 +123,68 @@ export function openOutbox({ path, quotaBytes, intakeBytes: firstIntake, chain }
   const raise = db.prepare("UPDATE meta SET value = max(value, ?) WHERE name = 'token'")
   // Made once: each call of db.transaction would build a new one
   const transact = db.transaction((work: () => unknown) => work())
+  const [begin, end, back] = ['BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK'].map(sql => db.prepare(sql)) as [
+    Statement,
+    Statement,
+    Statement,
+  ]
   const usedBytes = (): number => pages.get()!.used * pageSize
+  /**
+   * Bytes that rows alone may still need before the pages must be counted again, which takes as long as writing a row;
+   * 0 where anything else was written since.
+   */
+  let spare = 0
   return {
     ...stores,
     intents: intentsOf(db),
+    abandonments: abandonmentsOf(db, epochs),
     chain,
     settling,
     usedBytes,
     resize: room => {
       limitPages(db, room.quotaBytes)
       intakeBytes = room.intakeBytes
+      spare = 0
     },
     ballast: ballastOf(`${path}.ballast`, ballastBytes),
     fold: () => void db.pragma('wal_checkpoint(TRUNCATE)'),
-    commit: <T>(work: () => T) => transact(work) as T,
-    append: (epoch, envelope, at) => {
+    commit: <T>(work: () => T) => {
+      spare = 0
+      return transact(work) as T
+    },
+    begin: () => {
+      if (!db.inTransaction) begin.run()
+    },
+    end: () => {
+      if (!db.inTransaction) return
+      spare = 0
+      try {
+        end.run()
+      } catch (error) {
+        if (db.inTransaction) back.run()
+        throw error
+      }
+    },
+    append: (epoch, envelope, at, head = chain.next(epoch.head, envelope)) => {
       const seq = epoch.seq + 1
       const id = epoch.base + seq
-      const head = chain.next(epoch.head, envelope)
+      spare -= envelope.length + rowPages * pageSize
       insert.run(id, epoch.id, seq, at, unhex(epoch.head), unhex(head), envelope)
       epochs.extend(epoch.id, seq, head)
       return { id, epoch: epoch.epoch, seq, head }
     },
-    admit: () => {
-      while (usedBytes() >= intakeBytes) {
+    admit: beforeForgetting => {
+      let used = usedBytes()
+      if (used >= intakeBytes) beforeForgetting?.()
+      while (used >= intakeBytes) {
         if (settling.forgetOldest(roomStep) === 0) return false
+        used = usedBytes()
       }
+      spare = intakeBytes - used
       return true
     },
+    hasRoom: () => spare > 0,
+    usedAtMost: () => (spare > 0 ? intakeBytes - spare : usedBytes()),
     due: (server, afterId, limit) => {
       const rows: ReturnType<Outbox['due']> = []
       for (const { epoch, base, settled, seq } of epochs.waiting(server)) {

@@ -71,7 +71,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOU
 INSERT INTO meta VALUES ('token', 0), ('opened', 0);
 `
 
-// A table that came later, and that an older program does without: no other format
+// Tables that came later, and that an older program does without: no other format
 const later = `
 CREATE TABLE IF NOT EXISTS intent (
   id INTEGER PRIMARY KEY,
@@ -83,6 +83,24 @@ CREATE TABLE IF NOT EXISTS intent (
   epoch TEXT,
   seq INTEGER,
   row INTEGER
+) STRICT;
+CREATE TABLE IF NOT EXISTS abandonment (
+  id INTEGER PRIMARY KEY,
+  intent TEXT NOT NULL UNIQUE CHECK (length(intent) = 32),
+  what TEXT NOT NULL CHECK (what IN ('server', 'key')),
+  named TEXT NOT NULL,
+  orders TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  count INTEGER,
+  first INTEGER,
+  last INTEGER,
+  done INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS abandoned (
+  epoch INTEGER PRIMARY KEY REFERENCES epoch (id),
+  count INTEGER NOT NULL,
+  intent TEXT NOT NULL,
+  swept INTEGER NOT NULL
 ) STRICT;
 `
 

@@ -1,3 +1,4 @@
+import type { Forsaken } from './abandon.ts'
 import type { Epoch } from './epochs.ts'
 import { type Examined, examining, type ProblemKind } from './examine.ts'
 import type { Outbox } from './outbox.ts'
@@ -25,6 +26,8 @@ export interface VerifyReport {
   problems: Problem[]
   /** There are more problems than are named. */
   more: boolean
+  /** Epochs of which rows were given up by an operator's order, which is yet to be proven; left out where there is none. */
+  abandoned?: Forsaken[]
 }
 
 /** Whether a stored receipt is one that the epoch's server signed. */
@@ -125,6 +128,13 @@ export function* verifying(
     }
   }
   for (let next = epochs.after(0); next !== undefined; next = epochs.after(next.id)) {
+    const forsaken = outbox.abandonments.of(next.id)
+    if (forsaken !== undefined) {
+      report.abandoned = [...(report.abandoned ?? []), forsaken]
+      report.epochs += 1
+      yield
+      continue
+    }
     const { rows, found } = yield* walk(outbox, next.id, limit)
     const epoch = epochs.get(next.id)!
     add(epoch.epoch, found)

@@ -14,7 +14,7 @@ export function readCapture(
   { gateway, intent }: { gateway: string; intent: string },
 ): Bytes {
   const rows = store.all<KeptRow>(
-    `SELECT c.hash, c.kid, c.envelope FROM events e JOIN chains c ON c.hash = e.hash
+    `SELECT c.hash, c.kid, c.envelope FROM events e JOIN chains c ON c.hash = e.hash AND c.type = 'event'
      WHERE e.gateway = ? AND e.event = 'capture-part' AND json_extract(e.detail, '$.intent') = ?`,
     gateway,
     intent,

@@ -52,6 +52,12 @@ function addBranch(store: Store, chain: Chain, parent: Place | null, seq: number
   return Number(lastInsertRowid)
 }
 
+/** Makes a branch end at the next place. */
+export function lengthen(store: Store, chain: Chain, branch: number, seq: number, head: string): void {
+  store.run('UPDATE branches SET seq = ?, head = ? WHERE id = ?', seq, head, branch)
+  addPlace(store, chain, { seq, head, branch })
+}
+
 /** The place after `parent`: on its branch where it is the tip, else on a new one. */
 function grow(store: Store, chain: Chain, parent: Place, seq: number, head: string): Place {
   const there = placeAt(store, chain, seq, head)

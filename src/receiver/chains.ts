@@ -1,4 +1,4 @@
-import { advance, type Chain, kidOf, type Place, placeAt, root } from './chains-advance.ts'
+import { advance, type Chain, kidOf, lengthen, type Place, placeAt, root } from './chains-advance.ts'
 import type { Store } from './store.ts'
 
 /** A chained statement to keep, with the place that its signature proves. */
@@ -35,21 +35,14 @@ export interface Taken {
  * A place belongs to the key that opened the epoch, so a row under another key never connects.
  */
 export function takeRow(store: Store, row: Row, server: string): Taken {
-  const inserted = store.run(
-    `INSERT INTO chains (hash, gateway, epoch, kid, seq, prev, head, type, received, envelope)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING`,
-    row.hash,
-    row.gateway,
-    row.epoch,
-    row.kid,
-    row.seq,
-    row.prev,
-    row.head,
-    row.type,
-    row.received,
-    row.envelope,
-  )
-  if (inserted.changes === 0) return { fresh: false, rivals: 0, branches: branchesThrough(store, row) }
+  const tip = lonelyTip(store, row)
+  if (tip !== undefined) {
+    insertRow(store, row, 1)
+    lengthen(store, row, tip, row.seq, row.head)
+    return { fresh: true, rivals: 0, branches: new Set([tip]) }
+  }
+  const inserted = insertRow(store, row, 0)
+  if (!inserted) return { fresh: false, rivals: 0, branches: branchesThrough(store, row) }
   if (row.seq === 1) root(store, row, server)
   const claims = store.get<{ n: number }>(
     'SELECT count(*) AS n FROM chains WHERE gateway = ? AND epoch = ? AND seq = ? AND prev = ?',
@@ -66,6 +59,46 @@ export function takeRow(store: Store, row: Row, server: string): Taken {
   )
   return { fresh: true, rivals: (claims?.n ?? 1) - 1, branches }
 }
+
+/** Stores a row, connected or not yet; false where it is there already. */
+function insertRow(store: Store, row: Row, connected: 0 | 1): boolean {
+  const { changes } = store.run(
+    `INSERT INTO chains (hash, gateway, epoch, kid, seq, prev, head, type, connected, received, envelope)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (gateway, epoch, seq, hash) DO NOTHING`,
+    row.hash,
+    row.gateway,
+    row.epoch,
+    row.kid,
+    row.seq,
+    row.prev,
+    row.head,
+    row.type,
+    connected,
+    row.received,
+    row.envelope,
+  )
+  return changes === 1
+}
+
+/**
+ * The branch at whose end a row follows, where that is all there is to know: nothing else claims its place or the
+ * next, nor is anything of its epoch declared lost. So it is with nearly every row, and then neither forks nor
+ * holes nor what waits need to be looked for.
+ */
+const lonelyTip = (store: Store, row: Row): number | undefined =>
+  store.get<{ id: number }>(
+    `SELECT id FROM branches AS tip WHERE gateway = ? AND epoch = ? AND seq = ? AND head = ? AND kid = ?
+       AND NOT EXISTS (SELECT 1 FROM chains WHERE gateway = tip.gateway AND epoch = tip.epoch
+         AND seq BETWEEN tip.seq + 1 AND tip.seq + 2)
+       AND NOT EXISTS (SELECT 1 FROM places WHERE gateway = tip.gateway AND epoch = tip.epoch
+         AND seq = tip.seq + 1)
+       AND NOT EXISTS (SELECT 1 FROM lost WHERE gateway = tip.gateway AND epoch = tip.epoch)`,
+    row.gateway,
+    row.epoch,
+    row.seq - 1,
+    row.prev,
+    row.kid,
+  )?.id
 
 /** The branch that holds a row and those that fork off behind it: whoever resends it may have any of them. */
 function branchesThrough(store: Store, row: Row): Set<number> {

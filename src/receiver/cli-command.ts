@@ -8,6 +8,7 @@ import { exit, print, printJson, say, table, usage } from '../base/output.ts'
 import { type Args, args as argsForm } from '../wire/members.ts'
 import { dangerousVerbs, isObeyedBelow, isVerb, type VerbName, verbArgs, verbs } from '../wire/verbs.ts'
 import { readCapture } from './captures.ts'
+import { readCarried, tellOrder, warnings } from './cli-command-order.ts'
 import { actorOf, type Opened, resolveGateway, withRegistry } from './cli-registry-open.ts'
 import { readLimit } from './cli-store.ts'
 import {
@@ -26,6 +27,8 @@ interface SendOptions {
   arg: string[]
   by?: string
   wait: string
+  order?: string
+  stands?: string
 }
 
 const lookMs = 200
@@ -77,10 +80,11 @@ function readWait(text: string): number {
 
 /** What cannot be taken back is typed twice where somebody sits at the keyboard. */
 async function confirm(verb: VerbName, gateway: string): Promise<void> {
-  if (verb !== 'wipe') return
+  const warning = warnings[verb]
+  if (warning === undefined) return
   const { ask, isAttended } = await import('./ask.ts')
   if (!isAttended()) return
-  say(`wipe destroys the keys and rows of gateway ${gateway}: it must be provisioned anew`)
+  say(warning(gateway))
   const typed = await ask('Type its first 6 characters to go on: ')
   if (typed.trim() === gateway.slice(0, 6)) return
   throw usage(`${typed.trim()} does not begin ${gateway}: nothing was sent`)
@@ -154,6 +158,7 @@ async function send(prefix: string, word: string, command: Command): Promise<voi
   const verb = readVerb(word)
   const args = readArgs(verb, options.arg)
   const waitMs = readWait(options.wait)
+  const byHand = readCarried(verb, options)
   const actor = actorOf(options.by)
   await withRegistry(command, async opened => {
     const { state, registry, store, json } = opened
@@ -165,9 +170,12 @@ async function send(prefix: string, word: string, command: Command): Promise<voi
         hint: 'nothing is said to it any more; see: vitalgate-receiver registry list',
       })
     }
-    checkCommandable(opened, gateway, verb)
+    // whoever carries it stands before the box
+    if (byHand === undefined) checkCommandable(opened, gateway, verb)
     await confirm(verb, gateway)
-    const intent = storeIntent(state, store, registry, { gateway, verb, args, actor, now: Date.now() })
+    const wanted = { gateway, verb, args, actor, now: Date.now(), carriedMs: byHand?.ms }
+    const intent = storeIntent(state, store, registry, wanted)
+    if (byHand !== undefined) return tellOrder(opened, intent, byHand.file)
     const line = await follow(opened, intent, waitMs)
     if (json) printJson(line)
     else print(`${verb} ${intent.slice(0, 8)} to ${gateway}: ${sentences[line.state](line)}`)
@@ -248,6 +256,11 @@ export function commandCommand(): Command {
     .option('--arg <name=value>', 'argument of the verb', (word, all: string[]) => [...all, word], [])
     .option('--by <name>', 'who wants it (default: who is logged in)')
     .option('--wait <duration>', 'how long to wait for the answer', '60s')
+    .option(
+      '--order <file>',
+      'write the order of an abandon into this file, for a person to carry to the box',
+    )
+    .option('--stands <duration>', 'how long an order that is carried stands (default: 30d)')
     .action((gateway: string, verb: string, _options, self: Command) => send(gateway, verb, self))
     .addHelpText(
       'after',
@@ -255,6 +268,7 @@ export function commandCommand(): Command {
         '\nand else when it speaks next.' +
         '\nExamples: vitalgate-receiver command send k3v9qa ping --wait 6m' +
         examples +
+        '\n          vitalgate-receiver command send k3v9qa abandon --arg key=0123456789abcdef --order order.json' +
         '\nExit codes: 0 done, 1 failed, interrupted or expired, 2 usage, 3 no answer yet, 12 refused by the gateway',
     )
   command

@@ -59,19 +59,21 @@ export interface Wanted {
   args: Args
   actor: string
   now: number
+  /** A person carries its order to the box, and it stands for so long, milliseconds; it is not sent then. */
+  carriedMs?: number | undefined
 }
 
 /** What an operator's key of this folder says of a dangerous command; null for any other. */
 function orderFor(
   state: string,
   registry: Registry,
-  { gateway, verb, args, now }: Wanted,
+  { gateway, verb, args, now, carriedMs = standsMs }: Wanted,
   intent: string,
 ): PublicStatement | null {
   if (!verbs[verb].dangerous) return null
   const key = operatorSigner(state, registry)
   const operator = registry.operators().find(one => one.key.kid === key.kid)?.name ?? registry.facts.operator
-  const order = { operator, gateway, intent, verb, args, made: now, until: now + standsMs }
+  const order = { operator, gateway, intent, verb, args, made: now, until: now + carriedMs }
   return publish(signRegistry('order', order, key))
 }
 
@@ -80,7 +82,7 @@ function orderFor(
  * id. Faults `key.…` where the operator's key cannot be had, or is believed no more.
  */
 export function storeIntent(state: string, store: Store, registry: Registry, wanted: Wanted): string {
-  const { gateway, verb, args, actor, now } = wanted
+  const { gateway, verb, args, actor, now, carriedMs } = wanted
   const moved = registry.moved(gateway)
   if (moved !== undefined) {
     throw new Fault('registry.moved', `gateway ${gateway} belongs to server ${moved.server} by now`, {
@@ -91,7 +93,8 @@ export function storeIntent(state: string, store: Store, registry: Registry, wan
   const order = orderFor(state, registry, wanted, intent)
   store.write(() =>
     store.run(
-      'INSERT INTO intents (intent, gateway, verb, args, orders, actor, made, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      `INSERT INTO intents (intent, gateway, verb, args, orders, actor, made, until, token, sent)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       intent,
       gateway,
       verb,
@@ -99,7 +102,9 @@ export function storeIntent(state: string, store: Store, registry: Registry, wan
       order === null ? null : JSON.stringify(order),
       actor,
       now,
-      now + standsMs,
+      now + (carriedMs ?? standsMs),
+      // it went out by hand: no session is later than this
+      ...(carriedMs === undefined ? [null, null] : [Number.MAX_SAFE_INTEGER, now]),
     ),
   )
   return intent

@@ -47,7 +47,7 @@ export interface Listener {
 type MqttStream = ReturnType<ConstructorParameters<typeof MqttClient>[0]>
 
 /** Messages of one transaction at most: more gain little, and a receipt waits for the whole batch. */
-const batchLimit = 64
+const batchLimit = 128
 /** Messages that wait at most; then nothing more is read from the connection. All wait behind these. */
 const queueLimit = 2 * batchLimit
 /** Publishes that wait for the broker at most; then nothing more is taken from the queue. */
@@ -105,7 +105,15 @@ export function startListener(settings: ListenSettings): Listener {
   const plan = (): void => {
     if (planned || stopped || queue.length === 0) return
     planned = true
-    setImmediate(take)
+    gather(queue.length)
+  }
+
+  /** Takes at once what came alone; where each turn of the loop brings more, a full batch, for one commit holds all. */
+  function gather(before: number): void {
+    setImmediate(() => {
+      if (queue.length > before && queue.length < batchLimit) gather(queue.length)
+      else take()
+    })
   }
 
   function take(): void {
@@ -136,7 +144,7 @@ export function startListener(settings: ListenSettings): Listener {
 
   pipe.onRoom(plan)
   pipe.client.handleMessage = (packet, done) => {
-    queue.push({ topic: packet.topic, payload: Uint8Array.from(packet.payload as Buffer) })
+    queue.push({ topic: packet.topic, payload: new Uint8Array(packet.payload as Buffer) })
     plan()
     if (queue.length < queueLimit) return done()
     // back-pressure: mqtt.js reads the next packet only after `done`
@@ -169,8 +177,9 @@ export function startListener(settings: ListenSettings): Listener {
 function makePipe(settings: ListenSettings, fail: (error: unknown) => void, subscribed: () => void) {
   const log = settings.log.child({ part: 'listen' })
   const client = connectTo(settings)
-  // within the process nothing gets lost, and an acknowledgement would wait behind what is yet to be taken:
-  // with the queue and the flight both full neither would ever move
+  // within the process nothing gets lost, either way, and acknowledging each message costs as much again as bringing
+  // it. One on the way down would wait behind what is yet to be taken: with the queue and the flight both full neither
+  // would ever move
   const qos = typeof settings.broker === 'function' ? 0 : 1
   let flight = 0
   let attempt = 0
@@ -179,7 +188,7 @@ function makePipe(settings: ListenSettings, fail: (error: unknown) => void, subs
   client.on('connect', () => {
     attempt = 0
     const filter = upFilter(settings.server, settings.shared)
-    client.subscribe(filter, { qos: 1 }, (error, granted) => {
+    client.subscribe(filter, { qos }, (error, granted) => {
       if (error === null && granted?.every(one => one.qos !== 128)) {
         log.info({ topic: filter }, 'listening')
         return subscribed()

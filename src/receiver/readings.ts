@@ -17,6 +17,7 @@ export interface Arrived {
 
 /** Stores a reading with its verdict and raises its flags. Inside `write`. */
 export function addReading(store: Store, { gateway, hash, body, judgement, received }: Arrived): void {
+  const { isForked, isClaimed } = knownAt(store, gateway, body)
   const { lastInsertRowid } = store.run(
     `INSERT INTO readings (hash, gateway, epoch, seq, device, station, driver, band, quantities, raw,
        device_time, device_clock, device_id, wall, source, boot, mono, received, verdict, notes)
@@ -39,7 +40,7 @@ export function addReading(store: Store, { gateway, hash, body, judgement, recei
     body.time.boot,
     body.time.mono,
     received,
-    judgement.verdict === 'accept' ? verdictAt(store, { gateway, ...body }) : judgement.verdict,
+    judgement.verdict === 'accept' && isForked ? 'flag' : judgement.verdict,
     JSON.stringify(judgement.notes),
   )
   const reading = Number(lastInsertRowid)
@@ -47,7 +48,27 @@ export function addReading(store: Store, { gateway, hash, body, judgement, recei
   for (const { flag, why } of judgement.flags) {
     raiseOnce(store, { flag, gateway, device: body.device, reading, detail: why, at: received })
   }
-  applyClaims(store, gateway, body.epoch, body.seq)
+  if (isClaimed) applyClaims(store, gateway, body.epoch, body.seq)
+}
+
+/** What is known already of the place of a reading: whether its epoch forks there or before, whether a claim came first. */
+function knownAt(
+  store: Store,
+  gateway: string,
+  { epoch, seq, time }: ReadingBody,
+): { isForked: boolean; isClaimed: boolean } {
+  const known = store.get<{ forked: number; claimed: number }>(
+    `SELECT EXISTS (SELECT 1 FROM forks WHERE gateway = ? AND epoch = ? AND seq <= ?) AS forked,
+       EXISTS (SELECT 1 FROM claims WHERE gateway = ? AND boot = ? AND epoch = ? AND seq = ?) AS claimed`,
+    gateway,
+    epoch,
+    seq,
+    gateway,
+    time.boot,
+    epoch,
+    seq,
+  )!
+  return { isForked: known.forked === 1, isClaimed: known.claimed === 1 }
 }
 
 /** A place in a chain of a gateway. */

@@ -1,5 +1,6 @@
 import { headZero } from '../wire/chain.ts'
 import type { EventBody } from '../wire/chained.ts'
+import { takeAbandoned } from './abandoned.ts'
 import { takeLost } from './chains.ts'
 import { addClaim } from './claims.ts'
 import { takeRefusal } from './commands.ts'
@@ -69,6 +70,9 @@ export function takeEvent(store: Store, trust: Trust, event: ProvenEvent, now: n
       raiseSampled(store, { flag: 'COMMAND_REFUSED', gateway, detail, at: now })
       return []
     }
+    case 'abandoned':
+      takeAbandoned(store, gateway, body.detail, now)
+      return []
     case 'keys-proposed':
       recordRotation(store, { ...event, body }, now)
       return []

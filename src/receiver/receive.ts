@@ -1,21 +1,22 @@
 import { hex, sha256 } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
-import { nextHead } from '../wire/chain.ts'
+import { headAfter } from '../wire/chain.ts'
+import type { Flag } from '../wire/flags.ts'
+import { type Acceptances, openAcceptances } from './acceptances.ts'
 import { takeRow } from './chains.ts'
 import type { Commander } from './command-dispatch.ts'
 import { takeResult } from './commands.ts'
-import { proposedWiring } from './ports.ts'
 import { addReading, markForked } from './readings.ts'
 import { extentOfBranch, type Outgoing, receiptsFor } from './receipts.ts'
 import { takeEvent } from './receive-events.ts'
 import { firstOfOtherKey, judgeKey, noteTurn, type Speaker } from './registry-former.ts'
-import { isRemoved } from './removals.ts'
+import { standing } from './registry-remember.ts'
 import { takeHello, takeReady } from './session.ts'
 import { count, dayOf, type Store } from './store.ts'
 import { raiseOnce, raiseSampled } from './suspicion.ts'
 import { type Doubted, type Message, type Proven, type Trust, verify } from './verify.ts'
-import { printable, readable } from './verify-readable.ts'
+import { isBug, printable, readable } from './verify-readable.ts'
 import { judge } from './verify-reading.ts'
 
 /** What receiving needs. */
@@ -30,6 +31,24 @@ export interface Receiving {
 
 /** Takes messages and gives what is to be published for them. Throws faults and what the database throws. */
 export type Receive = (batch: readonly Message[]) => Outgoing[]
+
+/** What came of a message: what goes down at once, and the branches to receipt. */
+interface Taken {
+  answers: Outgoing[]
+  branches: Iterable<number>
+}
+
+const nothing: Taken = { answers: [], branches: [] }
+
+type Taking = (found: Proven, known: Acceptances, message: Message) => Taken | Doubted
+
+/** What came of a batch. */
+interface Kept {
+  answers: Outgoing[]
+  held: ReturnType<typeof extentOfBranch>[]
+  /** Messages that brought out a bug of this program. */
+  bugs: { flag: Flag; gateway: string | null; err: unknown }[]
+}
 
 type Chained = Exclude<Proven, { type: 'hello' | 'ready' }>
 
@@ -55,67 +74,108 @@ function formerDoubt({ gateway, kid, statement, members }: Speaker, message: Mes
  */
 export function makeReceive({ store, trust, clock, log, commander }: Receiving): Receive {
   return batch => {
-    const found = batch.map(message => verify(message, trust))
-    const { answers, held } = store.write(() => {
-      const branches = new Set<number>()
-      const answers = found.flatMap((one, at) => keep(one, batch[at]!, branches))
-      return { answers, held: [...branches].map(branch => extentOfBranch(store, branch)) }
-    })
+    const found = standing(store.db, () => batch.map(message => verify(message, trust)))
+    const { answers, held, bugs } = keepAll(found, batch)
+    for (const bug of bugs) log.error({ part: 'receive', ...bug }, 'message not taken')
     return [...answers, ...receiptsFor(store, trust, held, clock.now())]
   }
 
-  function keep(found: Proven | Doubted, message: Message, branches: Set<number>): Outgoing[] {
+  /**
+   * All in one transaction. Only where a message brings out a bug, all is undone and begun anew with a part of the
+   * transaction for each, so that this one alone is lost: a part costs as much as two rows.
+   */
+  function keepAll(found: readonly (Proven | Doubted)[], batch: readonly Message[]): Kept {
+    try {
+      return keepOnce(found, batch, take)
+    } catch (error) {
+      if (!isBug(error)) throw error
+      return keepOnce(found, batch, takeApart)
+    }
+  }
+
+  function takeApart(found: Proven, known: Acceptances, message: Message): Taken | Doubted {
+    return readable(
+      message,
+      () => found.gateway,
+      () => store.part(() => take(found, known)),
+    )
+  }
+
+  function keepOnce(found: readonly (Proven | Doubted)[], batch: readonly Message[], taking: Taking): Kept {
+    return store.write(() =>
+      standing(store.db, () => {
+        const branches = new Set<number>()
+        const bugs: Kept['bugs'] = []
+        const known = openAcceptances(store)
+        const answers = found.flatMap((one, at) => {
+          const taken = judged(one, batch[at]!) ?? taking(one as Proven, known, batch[at]!)
+          if (isDoubted(taken)) {
+            doubt(taken)
+            if (taken.bug !== undefined)
+              bugs.push({ flag: taken.flag, gateway: taken.gateway, err: taken.bug })
+            return []
+          }
+          for (const branch of taken.branches) branches.add(branch)
+          return taken.answers
+        })
+        return { answers, held: [...branches].map(branch => extentOfBranch(store, branch)), bugs }
+      }),
+    )
+  }
+
+  /** What becomes of a message that is not to be taken; undefined for one that is proven, under a key that counts. */
+  function judged(found: Proven | Doubted, message: Message): Taken | Doubted | undefined {
     const { speaker } = found
     const key = speaker === undefined ? 'believed' : judgeKey(store, trust, speaker)
     if (speaker !== undefined && key === 'late') {
       count(store, 'FORMER_LATE', speaker.gateway, clock.now())
-      return []
+      return nothing
     }
-    if (speaker !== undefined && key === 'former') return doubt(formerDoubt(speaker, message))
-    if (isDoubted(found)) return doubt(found)
-    const taken = readable(
-      message,
-      () => found.gateway,
-      () => store.part(() => take(found)),
-    )
-    if (isDoubted(taken)) return doubt(taken)
-    for (const branch of taken.branches) branches.add(branch)
-    return taken.answers
+    if (speaker !== undefined && key === 'former') return formerDoubt(speaker, message)
+    return isDoubted(found) ? found : undefined
   }
 
-  function doubt(found: Doubted): Outgoing[] {
-    const { flag, gateway, bug, rollback } = found
+  function doubt(found: Doubted): void {
+    const { gateway, rollback } = found
     sample(store, found, clock.now())
     if (rollback !== undefined) {
       raiseOnce(store, { flag: 'REGISTRY_ROLLBACK', gateway, detail: rollback, at: clock.now() })
     }
-    if (bug !== undefined) log.error({ part: 'receive', flag, gateway, err: bug }, 'message not taken')
-    return []
   }
 
-  function take(found: Proven): { answers: Outgoing[]; branches: Iterable<number> } {
+  function take(found: Proven, known: Acceptances): Taken {
     const now = clock.now()
     noteTurn(store, trust, found, now)
     if (found.type === 'hello') {
       const answers = takeHello(store, trust, found, now)
       return { answers: [...answers, ...(commander?.afterHello(found) ?? [])], branches: [] }
     }
-    if (found.type !== 'ready') return { answers: [], branches: keepChained(found, now) }
+    if (found.type !== 'ready') return { answers: [], branches: keepChained(found, now, known) }
     const matched = takeReady(store, trust, found, now)
     return { answers: (matched ? commander?.afterReady(found, now) : undefined) ?? [], branches: [] }
   }
 
   /** Custody, whatever the verdict on what is said. Gives the branches to receipt. */
-  function keepChained(found: Chained, now: number): Iterable<number> {
+  function keepChained(found: Chained, now: number, known: Acceptances): Iterable<number> {
     const { gateway, hash, envelope, type } = found
     const { epoch, seq, prev, kid } = found.body
-    const row = { gateway, epoch, kid, seq, prev, head: nextHead(prev, envelope), hash, type, envelope }
+    const row = {
+      gateway,
+      epoch,
+      kid,
+      seq,
+      prev,
+      head: headAfter(prev, Buffer.from(hash, 'hex')),
+      hash,
+      type,
+      envelope,
+    }
     const { fresh, rivals, branches } = takeRow(store, { ...row, received: now }, trust.server.id)
     if (!fresh) {
       count(store, 'DUPLICATE', gateway, now)
       return branches
     }
-    const more = keepMeaning(found, now)
+    const more = keepMeaning(found, now, known)
     const foreign = type === 'epoch-open' ? firstOfOtherKey(store, trust, found) : undefined
     if (foreign !== undefined) {
       markForked(store, { gateway, epoch, seq: foreign })
@@ -130,15 +190,17 @@ export function makeReceive({ store, trust, clock, log, commander }: Receiving):
     return [...branches, ...more]
   }
 
-  function keepMeaning(found: Chained, now: number): Iterable<number> {
-    if (found.type === 'event') return takeEvent(store, trust, found, now)
+  function keepMeaning(found: Chained, now: number, known: Acceptances): Iterable<number> {
+    if (found.type === 'event') {
+      known.forget()
+      return takeEvent(store, trust, found, now)
+    }
     if (found.type === 'result') takeResult(store, found.gateway, found.body, now)
     if (found.type === 'reading') {
       const { gateway, hash, body } = found
       const accepted = trust.device(gateway, body.device)
-      const gone = accepted !== undefined && isRemoved(store, gateway, accepted.proposal, body)
-      const wiring = accepted === undefined ? {} : proposedWiring(store, accepted.proposal)
-      const judgement = judge(body, gone ? undefined : accepted, now, wiring)
+      const wiring = accepted === undefined ? undefined : known.of(gateway, accepted, body)
+      const judgement = judge(body, wiring === undefined ? undefined : accepted, now, wiring)
       addReading(store, { gateway, hash, body, judgement, received: now })
     }
     return []

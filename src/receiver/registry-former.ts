@@ -36,7 +36,7 @@ export function judgeKey(store: Store, trust: Trust, speaker: Speaker): KeyJudge
   if (version >= (turn?.version ?? 0)) return 'believed'
   if (statement.type === 'hello') return judgeHello(store, speaker, version)
   if (statement.type === 'ready') return isReadyOfOurs(store, speaker) ? 'late' : 'former'
-  if (isHeld(store, speaker.hash) || isNamed(store, trust, speaker, version)) return 'believed'
+  if (isHeld(store, speaker) || isNamed(store, trust, speaker, version)) return 'believed'
   return 'former'
 }
 
@@ -60,8 +60,19 @@ function judgeHello(store: Store, { gateway, members, statement }: Speaker, vers
   return later === undefined ? 'former' : 'late'
 }
 
-const isHeld = (store: Store, hash: string): boolean =>
-  store.get('SELECT 1 FROM chains WHERE hash = ?', hash) !== undefined
+/** Whether its envelope is kept, at the place that it names. */
+function isHeld(store: Store, { gateway, members, hash }: Speaker): boolean {
+  const { epoch, seq } = members
+  if (typeof epoch !== 'string' || typeof seq !== 'number') return false
+  const held = store.get(
+    'SELECT 1 FROM chains WHERE gateway = ? AND epoch = ? AND seq = ? AND hash = ?',
+    gateway,
+    epoch,
+    seq,
+    hash,
+  )
+  return held !== undefined
+}
 
 /** Whether it answers a welcome of this server: such a one is late and does no harm. */
 function isReadyOfOurs(store: Store, { gateway, members }: Speaker): boolean {

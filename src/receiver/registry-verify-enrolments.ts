@@ -62,6 +62,7 @@ export async function checkEnrolments(
   const bindings = new Map(
     statements.filter(row => row.type === 'binding').map(row => [`${row.version} ${row.subject}`, row]),
   )
+  const signKeys = new Set(rows.map(row => `${row.gateway} ${row.sign_key}`))
   for (const row of rows) {
     going()
     const place = enrolmentName(row)
@@ -92,7 +93,7 @@ export async function checkEnrolments(
     if (namedServer(binding) !== registry.server.id) continue
     const { sign } = boundKeys(binding)
     // bound anew with the keys that it had: under the next root, or back from another server
-    if (rows.some(row => row.gateway === binding.subject && row.sign_key === sign)) continue
+    if (signKeys.has(`${binding.subject} ${String(sign)}`)) continue
     problems.push({ place: placeOf(binding), problem: 'it has no enrolment' })
   }
   const renewals = store.all<RenewalRow>('SELECT * FROM renewals ORDER BY gateway, number')

@@ -42,7 +42,10 @@ export function checkProposals(store: Store, registry: Registry): RegistryProble
   return store.all<Proposal>('SELECT * FROM proposals ORDER BY gateway, device').flatMap(proposal => {
     const { gateway, device, driver, station, hash } = proposal
     const place = `proposal ${hash.slice(0, 12)} of ${gateway}`
-    const kept = store.get<KeptRow>('SELECT hash, kid, envelope FROM chains WHERE hash = ?', hash)
+    const kept = store.get<KeptRow>(
+      "SELECT hash, kid, envelope FROM chains WHERE hash = ? AND type = 'event'",
+      hash,
+    )
     const said = kept === undefined ? undefined : saidBy(registry, gateway, kept)
     if (said?.event !== 'device-proposed') return [{ place, problem: 'its gateway signed no such event' }]
     const { detail } = said

@@ -3,6 +3,7 @@ import { base64url } from '../base/bytes.ts'
 import { Fault, isFault } from '../base/fault.ts'
 import type { BoxKey } from '../wire/keys.ts'
 import type { ServerEntry } from '../wire/registry.ts'
+import { counter } from './registry-remember.ts'
 import { type KeySet, readKeySets, type ServerKeys } from './state.ts'
 
 /** The keys of this receiver's server: those in force, and the former ones until they are given up (WIRE 9.10). */
@@ -39,12 +40,12 @@ export interface Entries {
  * new keys before the first gateway names them. Where that fails those that were read before go on to serve.
  */
 export function openKeyring(state: string, db: Database.Database, entries: Entries): ServerKeyring {
-  const acts = db.prepare<[], number>('SELECT coalesce(max(number), 0) FROM registry_log').pluck()
-  let at = acts.get() ?? 0
+  const acts = counter(db, 'SELECT coalesce(max(number), 0) FROM registry_log')
+  let at = acts()
   let held = readKeySets(state)
 
   const sets = (): readonly KeySet[] => {
-    const now = acts.get() ?? 0
+    const now = acts()
     if (now === at) return held
     at = now
     try {

@@ -5,19 +5,24 @@ import { commandSchema } from './command-schema.ts'
 import { heardSchema } from './heard.ts'
 import { portsSchema } from './ports.ts'
 
-const version = 4
+const version = 5
 
-/** Custody: what came, where it belongs, and how far each chain is held without a break (WIRE 5). */
+/**
+ * Custody: what came, where it belongs, and how far each chain is held without a break (WIRE 5). An envelope is there
+ * once: its place is part of what was signed, so the index by place finds it, and grows at its end. One by hash alone
+ * would have each row written into another page.
+ */
 const custody = `
 CREATE TABLE chains (
   id INTEGER PRIMARY KEY,
-  hash TEXT NOT NULL UNIQUE,
+  hash TEXT NOT NULL,
   gateway TEXT NOT NULL, epoch TEXT NOT NULL, kid TEXT NOT NULL,
   seq INTEGER NOT NULL, prev TEXT NOT NULL, head TEXT NOT NULL,
   type TEXT NOT NULL, connected INTEGER NOT NULL DEFAULT 0,
   received INTEGER NOT NULL, envelope BLOB NOT NULL
 ) STRICT;
-CREATE INDEX chains_place ON chains (gateway, epoch, seq);
+CREATE UNIQUE INDEX chains_place ON chains (gateway, epoch, seq, hash);
+CREATE INDEX chains_events ON chains (hash) WHERE type = 'event';
 
 CREATE TABLE branches (
   id INTEGER PRIMARY KEY,
@@ -54,7 +59,7 @@ CREATE INDEX lost_holes ON lost (branch, first) WHERE top >= first;
 const meaning = `
 CREATE TABLE readings (
   id INTEGER PRIMARY KEY,
-  hash TEXT NOT NULL UNIQUE,
+  hash TEXT NOT NULL,
   gateway TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
   device TEXT NOT NULL, station TEXT NOT NULL, driver TEXT NOT NULL, band TEXT, claimed TEXT,
   quantities TEXT NOT NULL, raw TEXT NOT NULL, device_time TEXT, device_clock TEXT, device_id TEXT,

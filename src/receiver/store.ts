@@ -57,6 +57,8 @@ function openDatabase(path: string): Database.Database {
   db.pragma('journal_mode = WAL')
   db.pragma('synchronous = FULL')
   db.pragma('foreign_keys = ON')
+  // what a part of a transaction would take back is kept apart meanwhile: not in a file of its own
+  db.pragma('temp_store = MEMORY')
   db.transaction(() => {
     storeSchema(db)
     db.exec(registrySchema)

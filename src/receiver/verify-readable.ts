@@ -5,7 +5,7 @@ import type { Doubted, Message } from './verify.ts'
 export const printable = (text: string): string => text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200)
 
 /** A bug that one message brings out; faults and what the database throws concern all messages (WIRE 12.2). */
-const isBug = (error: unknown): boolean => !isFault(error) && !codeOf(error)?.startsWith('SQLITE_')
+export const isBug = (error: unknown): boolean => !isFault(error) && !codeOf(error)?.startsWith('SQLITE_')
 
 /**
  * Does what is done for one message. Where that brings out a bug of this program, the message is doubted as

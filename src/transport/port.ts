@@ -52,6 +52,11 @@ export interface Port {
   /** Starts opening and goes on trying until `close`. Never throws; what happens is told by events. */
   open(events: PortEvents): void
   state(): PortState
+  /**
+   * Leaves what comes in the kernel and in the device until told otherwise, over a reopening too. Bytes that were read
+   * already may still come. Missing where the device would not wait.
+   */
+  pause?(paused: boolean): void
   /** Resolves when the bytes left; Fault `port.gone` if the line is not there. */
   write(bytes: Uint8Array): Promise<void>
   /** Stops for good. Afterwards no event comes. */

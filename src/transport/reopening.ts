@@ -8,6 +8,8 @@ export interface Line {
   /** Resolves when the bytes left. */
   write(bytes: Uint8Array): Promise<void>
   close(): Promise<void>
+  /** Stops reading, or goes on. */
+  pause?(paused: boolean): void
   /** Whether it is still what was opened, for lines that may hang up without a word. */
   alive?(): Promise<boolean>
   /** Serial number of the adapter, where the port is named by it and it was found. */
@@ -38,12 +40,15 @@ export interface Times {
 }
 
 const firstWaitMs = 250
-const longestWaitMs = 5000
+/** With a look before it and the opening behind it: a device that is back is heard within 5 s. */
+const longestWaitMs = 2000
+/** A line that held for so long begins its waits anew. */
+const heldMs = 5000
 /** How often an open line is looked at. */
 const lookMs = 2000
 
 /**
- * A port that keeps itself open: when its line goes, it tries again with waits from 250 ms to 5 s until the
+ * A port that keeps itself open: when its line goes, it tries again with waits from 250 ms to 2 s until the
  * line is back or the port is closed. The waits begin anew only after a line that held for 5 s, so that one
  * which opens and closes all the time is no storm.
  */
@@ -57,6 +62,7 @@ export function reopening(name: string, way: Way, { clock, after }: Times): Port
   let since = 0
   let told: PortState | undefined
   let callOff = (): void => {}
+  let paused = false
 
   const later = (ms: number, act: () => Promise<void>): void => {
     callOff = after(ms, () => void act())
@@ -76,7 +82,7 @@ export function reopening(name: string, way: Way, { clock, after }: Times): Port
     callOff()
     const old = line
     line = undefined
-    if (clock.mono() - since >= longestWaitMs) waitMs = firstWaitMs
+    if (clock.mono() - since >= heldMs) waitMs = firstWaitMs
     retry(isFault(cause) ? cause : new Fault('port.gone', `device went away: ${name}`, { cause }))
     // The device is gone and that was told; that its line cannot be closed either adds nothing.
     await old.close().catch(() => {})
@@ -112,6 +118,7 @@ export function reopening(name: string, way: Way, { clock, after }: Times): Port
         return
       }
       line = opened
+      if (paused) line.pause?.(true)
       state = 'open'
       since = clock.mono()
       told = undefined
@@ -139,6 +146,10 @@ export function reopening(name: string, way: Way, { clock, after }: Times): Port
   return {
     name,
     state: () => state,
+    pause(wanted) {
+      paused = wanted
+      line?.pause?.(wanted)
+    },
     open(listener) {
       events = listener
       state = 'opening'

@@ -25,6 +25,8 @@ export interface SerialTools extends Times {
 
 /** A byte on the line: start bit, 8 data bits, at most 2 stop bits. */
 const bitsPerByte = 11
+/** Bytes of one read: what the kernel keeps for a tty. */
+const readBytes = 4096
 /** How much longer than the line needs bytes may take to leave: flow control may hold them up. */
 const spareMs = 5000
 
@@ -50,10 +52,16 @@ async function openLine(path: string, settings: SerialSettings, events: LineEven
     xoff: settings.flow === 'xon-xoff',
     lock: true,
     autoOpen: false,
+    // what a paused line has read and nobody taken is lost where it is closed: as little as one read
+    highWaterMark: readBytes,
   })
   line.on('data', (bytes: Buffer) => events.data(bytes))
   line.on('error', cause => events.lost(cause))
-  line.on('close', (cause: unknown) => events.lost(cause))
+  line.on('close', (cause: unknown) => {
+    // what was read while nobody took it is still in the stream
+    for (let rest = line.read(); rest !== null; rest = line.read()) events.data(rest as Buffer)
+    events.lost(cause)
+  })
   await new Promise<void>((resolve, reject) => line.open(error => (error ? reject(error) : resolve())))
   return {
     write: bytes =>
@@ -68,6 +76,7 @@ async function openLine(path: string, settings: SerialSettings, events: LineEven
         }
         line.write(Buffer.from(bytes), error => (error ? done(error) : line.drain(done)))
       }),
+    pause: paused => void (paused ? line.pause() : line.resume()),
     close: () => new Promise(resolve => (line.isOpen ? line.close(() => resolve()) : resolve())),
   }
 }
@@ -96,7 +105,7 @@ function refusal(path: string, cause: unknown): Fault {
 
 /**
  * A serial port that keeps itself open: when the device goes, it tries again with waits from 250 ms to
- * 5 s until the device is back or the port is closed.
+ * 2 s until the device is back or the port is closed.
  */
 export function serialPort(path: string, settings: SerialSettings, handed: Partial<SerialTools> = {}): Port {
   const tools: SerialTools = {

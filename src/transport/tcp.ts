@@ -104,6 +104,7 @@ const lineOf = (socket: Socket): Line => ({
     new Promise((resolve, reject) => {
       socket.write(Buffer.from(bytes), error => (error ? reject(error) : resolve()))
     }),
+  pause: paused => void (paused ? socket.pause() : socket.resume()),
   close: () =>
     new Promise(resolve => {
       if (socket.closed) return resolve()
@@ -114,7 +115,7 @@ const lineOf = (socket: Socket): Line => ({
 
 /**
  * A serial device server that is spoken to as raw TCP, and kept connected: when the connection goes, it tries
- * again with waits from 250 ms to 5 s. `host` is a name or an address, an IPv6 address without brackets.
+ * again with waits from 250 ms to 2 s. `host` is a name or an address, an IPv6 address without brackets.
  */
 export function tcpPort(host: string, port: number, handed: Partial<TcpTools> = {}): Port {
   const tools: TcpTools = { clock: systemClock, after: systemAfter, connect: connector(), ...handed }

@@ -202,7 +202,8 @@ export function openSession(parts: SessionParts, address: Address, events: Sessi
     const settled = await custodian.welcome(body, statement)
     const ready = await custodian.ready(body, seenHash(asked.statement, statement))
     if (over) return
-    await connection.publish(up, pack({ epoch: noEpoch, seq: 0, envelope: ready.envelope }))
+    // not awaited: what comes down is settled in its order, and a broker that keeps one PUBACK to itself must not end that
+    connection.publish(up, pack({ epoch: noEpoch, seq: 0, envelope: ready.envelope })).catch(failed)
     welcomed = true
     heard = { time: body.time, mono: parts.facts().clock.mono }
     for (const one of body.epochs) window.confirmed(one.epoch, one.seq)

@@ -20,6 +20,9 @@ export interface SendWindow {
   stop(): void
 }
 
+/** Rows that are read before there is room for them, so that the way need not wait for the disk: at most so many. */
+const mostAhead = 128
+
 /** Sends through `publish`; a failure is told once and ends the window. */
 export function sendWindow(
   custodian: Pick<Custodian, 'due'>,
@@ -27,6 +30,8 @@ export function sendWindow(
   failed: (error: unknown) => void,
 ): SendWindow {
   const onTheirWay = new Map<number, { epoch: string; seq: number; taken: boolean }>()
+  /** Read and not sent yet, in the order of the outbox. */
+  let ready: Row[] = []
   let size = 0
   let after = 0
   let generation = 0
@@ -38,7 +43,6 @@ export function sendWindow(
     const { epoch, seq } = row.parcel
     const way = { epoch, seq, taken: false }
     onTheirWay.set(row.id, way)
-    after = row.id
     publish(row).then(() => {
       way.taken = true
     }, fail)
@@ -50,20 +54,28 @@ export function sendWindow(
     failed(error)
   }
 
+  const fill = (): void => {
+    while (ready.length > 0 && onTheirWay.size < size && !stopped) send(ready.shift()!)
+  }
+
   const turn = async (): Promise<void> => {
     do {
       again = false
-      const room = size - onTheirWay.size
-      if (room <= 0 || stopped) return
-      const began = generation
-      const rows = await custodian.due(after, room)
       if (stopped) return
-      if (began !== generation) {
-        again = true
-        continue
+      fill()
+      // one at a time is a question, and no flow
+      const ahead = size === 1 ? 0 : Math.min(size, mostAhead)
+      const limit = size + ahead - onTheirWay.size - ready.length
+      if (limit <= ahead / 2) return
+      const began = generation
+      const rows = await custodian.due(after, limit)
+      if (stopped) return
+      if (began === generation) {
+        ready.push(...rows)
+        after = rows.at(-1)?.id ?? after
+        fill()
       }
-      for (const row of rows) send(row)
-      if (rows.length === room) again = true
+      if (began !== generation || rows.length === limit) again = true
     } while (again)
   }
 
@@ -90,12 +102,14 @@ export function sendWindow(
         onTheirWay.delete(id)
         count++
       }
+      ready = ready.filter(({ parcel }) => parcel.epoch !== epoch || parcel.seq > seq)
       return count
     },
     begin(newSize) {
       size = newSize
       after = 0
       generation++
+      ready = []
       onTheirWay.clear()
       pump()
     },

@@ -29,4 +29,8 @@ export const envelopeHash = (envelope: Uint8Array): Bytes => sha256(envelope)
 
 /** The head after an envelope, hex, from the head before it (WIRE 5.2). */
 export const nextHead = (before: string, envelope: Uint8Array): string =>
-  hex(sha256('VG1 chain', Buffer.from(before, 'hex'), sha256(envelope)))
+  headAfter(before, envelopeHash(envelope))
+
+/** The same from the envelope's hash, where that is known already. */
+export const headAfter = (before: string, hash: Uint8Array): string =>
+  hex(sha256('VG1 chain', Buffer.from(before, 'hex'), hash))

@@ -7,6 +7,8 @@ import {
   epoch,
   hash,
   hex16,
+  id,
+  kid,
   moment,
   name,
   parties,
@@ -115,6 +117,19 @@ const events = {
     .strictObject({ intent: hex16, part: partNumber, parts: partNumber, raw })
     .refine(({ part, parts }) => part <= parts, 'must not be a part beyond the last'),
   'keys-proposed': z.strictObject({ request: publicForm }),
+  abandoned: z
+    .strictObject({
+      intent: hex16,
+      what: z.enum(['server', 'key']),
+      id: z.union([id, kid]),
+      rows: whole.nullable(),
+      first: wall.nullable(),
+      last: wall.nullable(),
+    })
+    .refine(
+      ({ what, id: named }) => (what === 'server' ? id : kid).safeParse(named).success,
+      'must be what was given up',
+    ),
   'command-refused': z.strictObject({ why: name, intent: hex16.nullable(), count: seq }),
   'clock-anchored': z.strictObject({ boot: hex16, mono: whole, wall }),
 } as const

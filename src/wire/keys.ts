@@ -8,7 +8,7 @@ import {
   verify,
 } from 'node:crypto'
 import nacl from 'tweetnacl'
-import { type Bytes, concat, hex, sha256 } from '../base/bytes.ts'
+import { type Bytes, concat, hex, sha256, unbase64url } from '../base/bytes.ts'
 import { Fault } from '../base/fault.ts'
 import { checkEd25519, checkX25519 } from './points.ts'
 
@@ -130,11 +130,9 @@ export function boxKey(secretBytes: Uint8Array): BoxKey {
 
 /** A box key for one envelope (WIRE 4.3). */
 export function ephemeral(): { secret: KeyObject; publicKey: Bytes } {
-  // asked for as DER at once: exporting it from a KeyObject costs a tenth of a sealed reading
-  const { privateKey, publicKey } = generateKeyPairSync('x25519', {
-    publicKeyEncoding: { type: 'spki', format: 'der' },
-  } as { publicKeyEncoding: { type: 'spki'; format: 'der' }; privateKeyEncoding: never })
-  return { secret: privateKey as unknown as KeyObject, publicKey: Uint8Array.from(publicKey.subarray(-32)) }
+  const { privateKey, publicKey } = generateKeyPairSync('x25519')
+  // as JWK: node:crypto writes it from the raw bytes, while DER, asked for at once, costs more than the key itself
+  return { secret: privateKey, publicKey: unbase64url(publicKey.export({ format: 'jwk' }).x!) }
 }
 
 // tweetnacl's own types leave its low level out
@@ -160,12 +158,23 @@ export function boxSecret(secret: KeyObject, publicKey: KeyObject): Bytes {
   return key
 }
 
-/** The KeyObject of raw X25519 public bytes from a header; unchecked, for opening only. */
-export const rawBoxPublic = (publicKey: Uint8Array): KeyObject => publicObject('x25519', publicKey)
+// The base64 of the fixed DER in front of an X25519 key: twelve bytes, so that of the key follows as it is.
+const pemHead = Buffer.from(der.x25519.public, 'hex').toString('base64')
+
+/**
+ * The KeyObject of raw X25519 public bytes from a header; unchecked, for opening only. Each envelope has one of its
+ * own, so none is kept. As PEM, for node:crypto throws and catches four errors before it reads any other form, which
+ * takes longer than the key agreement itself.
+ */
+export const rawBoxPublic = (publicKey: Uint8Array): KeyObject =>
+  createPublicKey(
+    `-----BEGIN PUBLIC KEY-----\n${pemHead}${Buffer.from(publicKey).toString('base64')}\n-----END PUBLIC KEY-----\n`,
+  )
 
 /** secretbox: tag first, then the ciphertext. */
 export const seal24 = (plain: Uint8Array, nonce: Uint8Array, key: Uint8Array): Bytes =>
-  Uint8Array.from(nacl.secretbox(plain, nonce, key))
+  // always in memory of this thread; tweetnacl's types do not say so
+  nacl.secretbox(plain, nonce, key) as Bytes
 
 /** The plaintext of a secretbox, or undefined if tag and key do not fit. */
 export function open24(box: Uint8Array, nonce: Uint8Array, key: Uint8Array): Bytes | undefined {

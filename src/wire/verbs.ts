@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { problems } from '../base/check.ts'
 import { Fault } from '../base/fault.ts'
-import { type Args, name, text } from './members.ts'
+import { type Args, id, kid, name, text } from './members.ts'
 
 /**
  * Settings that may be changed from afar. None names an address, a path or a port, and none turns a check off; what
@@ -11,6 +11,14 @@ export const settingNames = ['log.level', 'station.window', 'station.claim', 'up
 export type SettingName = (typeof settingNames)[number]
 
 const none = z.strictObject({})
+
+/** What is given up (WIRE 9.14): what waits for a former server, or what a revoked key signed. */
+const abandoned = z
+  .strictObject({ server: id.optional(), key: kid.optional() })
+  .refine(
+    ({ server, key }) => (server === undefined) !== (key === undefined),
+    'must be server or key',
+  ) as z.ZodType<{ server: string } | { key: string }>
 
 /** What a gateway can be commanded to do (WIRE 7.12), and with what. A dangerous one needs an operator's order. */
 export const verbs = {
@@ -32,6 +40,11 @@ export const verbs = {
   'capture-stop': { dangerous: false, args: none, example: '' },
   rotate: { dangerous: true, args: none, example: '' },
   wipe: { dangerous: true, args: none, example: '' },
+  abandon: {
+    dangerous: true,
+    args: abandoned,
+    example: '--arg key=0123456789abcdef',
+  },
 } as const
 
 export type VerbName = keyof typeof verbs

@@ -272,6 +272,7 @@ test('outbox verify: 0 in order, 1 with the damaged places named', async () => {
     rows: 9,
     problems: [{ epoch, seq: 4, problem: 'altered', declared: false }],
     more: false,
+    abandoned: [],
   }
   own.verifyOutbox = async () => report
   const damaged = await vitalgate('outbox', 'verify')

@@ -59,7 +59,11 @@ export const fakeHandlers = (own: Partial<Handlers> = {}): Handlers => ({
   addDevice: async device => ({ already: false, device }),
   removeDevice: async ({ id }) => ({ removed: id }),
   outbox: absent,
-  verifyOutbox: async () => ({ epochs: 1, rows: 9, problems: [], more: false }),
+  verifyOutbox: async () => ({ epochs: 1, rows: 9, problems: [], more: false, abandoned: [] }),
+  abandon: async ({ agreed }) => ({
+    ...{ state: agreed ? ('done' as const) : ('asked' as const), intent: 'ab'.repeat(16), operator: 'anne' },
+    ...{ what: 'key' as const, id: '01'.repeat(8), rows: 3, first: 1, last: 2 },
+  }),
   taken: async () => {},
   verify: absent,
   passkey: absent,

@@ -65,8 +65,18 @@ test('a destroyed page costs its own rows: the others are sent, those are declar
   expect(again.salvaged).toBeUndefined()
 })
 
+test('without the page that leads to all others, the rows on them are found all the same', async () => {
+  destroyPage(0)
+  const { custody } = await restart()
+  expect(custody.salvaged).toMatchObject({ rows: count + 1 })
+  await custody.take(weight(1))
+  expect((await dueSeqs(custody)).length).toBe(count + 1)
+})
+
 test('a file that is no database any more is put aside, and intake goes on in a new one', async () => {
   destroyPage(0)
+  // and the one that says whose the rows are
+  destroyPage(1)
   const { custody } = await restart()
   expect(custody.salvaged).toMatchObject({ rows: 0 })
   await custody.take(weight(1))

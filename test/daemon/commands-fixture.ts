@@ -23,6 +23,7 @@ import { signRegistry } from '../../src/wire/registry.ts'
 import { decodeBody, type PublicStatement, publish } from '../../src/wire/statement.ts'
 import { topics } from '../../src/wire/topics.ts'
 import { type Broker, makeBroker } from '../uplink/broker.ts'
+import { nothingWaits } from './nothing-waits.ts'
 
 export const newId = (): string => base32(randomBytes(16))
 export const newIntent = (): string => hex(randomBytes(16))
@@ -86,6 +87,7 @@ export async function makeSite() {
     status: 'ok',
     minVersion: '0.1.0',
     devices: [] as DeviceState[],
+    abandoning: nothingWaits,
     capture: { device: 'scale-1', bytes: new Uint8Array(0), full: false } as Kept,
   }
   const clock = { now: () => start, mono: () => systemClock.mono() + world.skewMs }
@@ -145,6 +147,7 @@ export async function makeSite() {
     ({
       versions: { devices: 0, revocations: 0 },
       behind: world.behind,
+      revokedKeys: [],
       operators: new Map([
         [operator.kid, { name: 'anne', key: verifyKey(operator.publicKey), revoked: world.revoked }],
       ]),
@@ -211,6 +214,7 @@ export async function makeSite() {
             after: (ms, act) => after(Math.min(ms, 20), act),
             stations: { states: () => world.devices, signal: told => signals.push(told) && 2 },
             stats: custody.stats,
+            abandoning: world.abandoning,
             gate: {
               shut: () => {
                 shut = true

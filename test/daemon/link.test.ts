@@ -44,6 +44,7 @@ const book = {
   versions: { devices: 0, revocations: 0 },
   operators: new Map(),
   behind: false,
+  revokedKeys: [],
 } as unknown as Book
 
 /** A link to a server that answers each hello as `answer` says: its log, and how to speak in the server's place. */
@@ -143,6 +144,7 @@ async function noticesOf({
     identity: () => ({ ...(identity as object), phase: 'provisioned' }),
     link: () => way,
     formers: () => [],
+    abandoning: { waiting: async () => ({ servers: [], keys: [] }) },
     steady: async () => {},
     refused: () => 0,
   } as unknown as Gateway

@@ -45,6 +45,8 @@ test('every commit is synchronous after a write, on a new file and on one opened
   const tables = plain.pragma('table_list') as { schema: string; name: string; strict: number }[]
   const own = tables.filter(({ name }) => !name.startsWith('sqlite_'))
   expect(own.map(({ name }) => name).sort()).toEqual([
+    'abandoned',
+    'abandonment',
     'epoch',
     'gone',
     'intent',

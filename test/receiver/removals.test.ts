@@ -37,6 +37,14 @@ test('after its removal the readings of a device wait until it is accepted anew'
   expect(verdictOf(believed)).toBe('accept')
 })
 
+test('a removal counts for the next reading of the very batch that it came in, and a new proposal does not undo it', () => {
+  const [opened, proposed] = [epoch.open(), propose()]
+  accept(proposed)
+  const [before, removed, anew, after] = [epoch.reading(), remove(), propose('1'), epoch.reading()]
+  take(opened, proposed, before, removed, anew, after)
+  expect([before, after].map(verdictOf)).toEqual(['accept', 'quarantine'])
+})
+
 test('the chain decides what came before, in whatever order it arrives', () => {
   const said = [epoch.open(), propose(), epoch.reading(), remove(), propose('1'), epoch.reading()] as const
   const [opened, proposed, before, removed, anew, after] = said

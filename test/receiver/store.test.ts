@@ -52,14 +52,14 @@ test('while one holds the write lock another cannot begin', () => {
   for (const store of [left, right]) store.close()
 })
 
-test('a database of a later version is refused with a hint', () => {
+test.each([4, 99])('a database of another version, %i, is refused with a hint', version => {
   openStore(path).close()
   const db = new Database(path)
-  db.pragma('user_version = 99')
+  db.pragma(`user_version = ${version}`)
   db.close()
   const opened = () => openStore(path)
   expect(thrownBy(opened)).toBe('store.damaged')
-  expect(opened).toThrow('version 99')
+  expect(opened).toThrow(`version ${version}`)
 })
 
 test('a file that is no database is refused as damaged', () => {

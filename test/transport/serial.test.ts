@@ -66,7 +66,7 @@ test('a port that is not there is a state, told once, tried again with growing w
   expect(port.state()).toBe('missing')
   const waits: number[] = []
   for (let i = 0; i < 7; i++) waits.push(await fire())
-  expect(waits).toEqual([250, 500, 1000, 2000, 4000, 5000, 5000])
+  expect(waits).toEqual([250, 500, 1000, 2000, 2000, 2000, 2000])
   expect(port.state()).toBe('open')
   expect(told).toEqual([
     'port.missing: no such port: /dev/ttyX (plug the device in; the ports that are there: ls /dev/serial/by-path)',

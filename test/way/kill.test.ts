@@ -2,15 +2,17 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { until } from '../../scripts/scenario/program.ts'
 import { hex, sha256 } from '../../src/base/bytes.ts'
-import type { Taken } from '../../src/control/api.ts'
 import { listFlags } from '../../src/receiver/flags.ts'
+import { type Chronicle, openChronicle } from '../chaos/chronicle.ts'
+import { goal } from '../history/goals.ts'
 import { seededRandom } from './random.ts'
 import { addDevice, answers, drained, openWay, type Plug, patienceMs, type WaySite } from './site.ts'
-import { type Claim, discrepancies, type Held, heldBy, noteTaken } from './tally.ts'
+import { type Claim, discrepancies, type Held, heldBy } from './tally.ts'
 import { startWriter, type Writer } from './writer.ts'
 
 // kill -9 of the gateway at random moments, while readings flow and the broker comes and goes.
-const cycles = process.env.VITALGATE_RELEASE === '1' ? 500 : 50
+const isRelease = process.env.VITALGATE_RELEASE === '1'
+const cycles = Number(process.env.VITALGATE_KILLS ?? (isRelease ? 500 : 25))
 jest.setTimeout(120_000 + cycles * 6_000)
 
 /** Rows are forgotten as soon as they may be: what is deleted too early is lost, and shows. */
@@ -36,7 +38,7 @@ afterAll(async () => {
 })
 
 /** One life of the daemon: it starts, the broker goes or comes at some moment, and it is killed at another. */
-async function live(taken: Taken[]): Promise<void> {
+async function live(chronicle: Chronicle): Promise<void> {
   const box = site.boxes[0]!
   box.daemon.start()
   const cut = setTimeout(
@@ -48,28 +50,33 @@ async function live(taken: Taken[]): Promise<void> {
     await box.daemon.end('SIGKILL')
   } else {
     await until('the daemon answering', patienceMs, () => answers(box))
-    const { ended } = await noteTaken(box, taken)
+    const { ended } = await chronicle.follow()
     await wait(random.between(50, 700))
     await box.daemon.end('SIGKILL')
     await ended
   }
   clearTimeout(cut)
+  chronicle.write('test', { op: 'fault', what: 'killed' })
 }
 
 test(`every reading that was told to be taken is at the receiver exactly once after ${cycles} kills`, async () => {
   process.stdout.write(`VITALGATE_SEED=${random.seed} repeats the random moments\n`)
   const box = site.boxes[0]!
-  const taken: Taken[] = []
+  const chronicle = openChronicle(site, box, 'scale', random.seed)
   writer = startWriter(plug.device, 10, () => (random.percent(5) ? random.between(2, 12) : 1))
+  chronicle.watch(writer)
   const began = Date.now()
   await box.daemon.end('SIGKILL')
-  for (let cycle = 0; cycle < cycles; cycle++) await live(taken)
+  for (let cycle = 0; cycle < cycles; cycle++) await live(chronicle)
+  chronicle.calm()
   site.forwarder.redirect(site.brokerPort)
   box.daemon.start()
   await until('the daemon answering', patienceMs, () => answers(box))
   writer.stop()
   await drained(box)
+  chronicle.drained()
 
+  const { taken } = chronicle
   const held = heldBy(site, box)
   const epochs = new Set(held.map(one => one.epoch)).size
   const seconds = Math.round((Date.now() - began) / 1000)
@@ -77,12 +84,19 @@ test(`every reading that was told to be taken is at the receiver exactly once af
     `${cycles} kills, ${writer.lines.size} lines, ${taken.length} told to be taken, ${held.length} held in ${epochs} epochs, ${seconds} s\n`,
   )
   expect(discrepancies(taken, held, writer.lines)).toEqual([])
+  expect(chronicle.violations()).toEqual([])
   // honest traffic raises no flag, neither GAP nor FORK nor any other (DESIGN 8)
   expect(listFlags(site.store, {})).toEqual([])
   // the test has seen something: readings in most lives
   expect(epochs).toBeGreaterThan(cycles / 2)
   expect(taken.length).toBeGreaterThan(cycles * 10)
   expect(site.crashes()).toEqual([])
+  goal({
+    id: 'R3',
+    size: `${cycles} kills, ${taken.length} readings`,
+    figure: '0 lost, 0 doubled',
+    pass: true,
+  })
 })
 
 test('the tally notices what is missing, doubled, swapped, foreign or kept apart', () => {

@@ -11,9 +11,11 @@ export interface Random {
   percent(often: number): boolean
 }
 
-/** Starts at VITALGATE_SEED, else at a seed of its own (mulberry32). */
-export function seededRandom(): Random {
-  const seed = Number(process.env.VITALGATE_SEED ?? randomInt(2 ** 31))
+/** The seed of a run: VITALGATE_SEED, else one of its own. */
+const seedOfRun = (): number => Number(process.env.VITALGATE_SEED ?? randomInt(2 ** 31))
+
+/** Numbers from a seed (mulberry32). */
+export function seededRandom(seed = seedOfRun()): Random {
   let state = seed
   const next = (): number => {
     state = (state + 0x6d2b79f5) | 0

@@ -35,6 +35,8 @@ export interface Plug {
 export interface WaySite extends Site {
   boxes: WayBox[]
   receiverProgram: Program
+  /** Mosquitto, or the receiver where the broker is within it. */
+  brokerProgram: Program
   /** How commands are typed. */
   type: typeof type
   plug(name: string): Promise<Plug>
@@ -175,6 +177,7 @@ async function furnish(
   }
   return {
     ...{ folder, receiver, brokerPort, forwarder, boxes, receiverProgram, type: typed, renewBroker },
+    brokerProgram: mosquitto?.program ?? receiverProgram,
     store: openStore(paths(receiver).database),
     async plug(name) {
       const [port, device] = [join(folder, `${name}.port`), join(folder, `${name}.device`)]

@@ -56,7 +56,10 @@ export function discrepancies(
 }
 
 /** Notes what the control socket tells to be taken, until the daemon goes; resolves once that has begun. */
-export async function noteTaken(box: WayBox, taken: Taken[]): Promise<{ ended: Promise<void> }> {
+export async function noteTaken(
+  box: WayBox,
+  taken: Pick<Taken[], 'push'>,
+): Promise<{ ended: Promise<void> }> {
   const lines = await box.client().follow('taken', {})
   const read = async (): Promise<void> => {
     try {

@@ -82,6 +82,10 @@ export const events: Record<string, object> = {
   'intake-refused': { used: 100, quota: 100 },
   'clock-anchored': { boot, mono: 1000, wall: 1_783_760_700_000 },
   'command-refused': { why: 'wire.bad-signature', intent: boot, count: 3 },
+  abandoned: {
+    ...{ intent: boot, what: 'key', id: '0123456789abcdef' },
+    ...{ rows: 12, first: 1_783_760_700_000, last: 1_783_760_800_000 },
+  },
 }
 
 /** The body of an event of this name. */

@@ -232,6 +232,13 @@ def capture_part(value):
     need(value["part"] <= value["parts"])
 
 
+def abandoned(value):
+    """WIRE 9.14."""
+    shape(intent=hexes(16), what=one_of("server", "key"), id=text("[0-9a-z]{16,26}"), rows=or_null(integer()),
+        first=or_null(wall), last=or_null(wall))(value)
+    (ident if value["what"] == "server" else hexes(8))(value["id"])
+
+
 EVENTS = {
     "provision-test": shape(nonce=hexes(16)),
     "device-proposed": shape(device=name, driver=name, station=name, link=one_of("serial", "ble", "tcp"), options=hexes(32),
@@ -242,6 +249,7 @@ EVENTS = {
     "capture-part": capture_part,
     "reading-claimed": shape(epoch=hexes(8), seq=integer(1), band=band, scannedMono=integer()),
     "lost": lost,
+    "abandoned": abandoned,
     "server-unpinned": shape(fingerprint=hexes(32), since=wall, count=integer(1)),
     "intake-near-full": shape(used=integer(), quota=integer()),
     "intake-refused": shape(used=integer(), quota=integer()),

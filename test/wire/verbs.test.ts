@@ -14,7 +14,7 @@ const refusal = (verb: VerbName, args: Args): string | undefined => {
 }
 
 test('what cannot be taken back, or changes what the box does, is dangerous (WIRE 7.12)', () => {
-  expect(dangerousVerbs).toEqual(['restart', 'config-set', 'capture-start', 'rotate', 'wipe'])
+  expect(dangerousVerbs).toEqual(['restart', 'config-set', 'capture-start', 'rotate', 'wipe', 'abandon'])
 })
 
 /** Arguments of each verb, and the words that a refusal must hold; undefined where they fit. */
@@ -33,6 +33,14 @@ const cases: [VerbName, Args, RegExp | undefined][] = [
   ['capture-start', { device: '/dev/ttyUSB0', seconds: 1 }, /argument device/],
   ['capture-start', { seconds: 1 }, /argument device: is missing/],
   ['capture-stop', { device: 'scale-1' }, /unknown name/],
+  // a server or a key is given up, by its whole id: neither all of them nor two at once
+  ['abandon', { key: '0123456789abcdef' }, undefined],
+  ['abandon', { server: 'a'.repeat(26) }, undefined],
+  ['abandon', {}, /must be server or key/],
+  ['abandon', { key: '0123456789abcdef', server: 'a'.repeat(26) }, /must be server or key/],
+  ['abandon', { key: '0123456789abcde' }, /argument key/],
+  ['abandon', { server: 'k3v9qa' }, /argument server/],
+  ['abandon', { epoch: '0123456789abcdef' }, /unknown name/],
   // no setting that names an address, a path or a port, or how much is kept
   ['config-set', { key: 'control.socket', value: '/tmp/x' }, /argument key: must be one of log\.level/],
   ['config-set', { key: 'outbox.quota', value: '16MiB' }, /argument key/],

@@ -124,7 +124,7 @@ const attacks: Attack[] = [
     attack: 'holds a stolen card, speaks for a device that was removed at the box',
     expected: 'DEVICE_UNREGISTERED, quarantine',
     undefended: 'accept',
-    defence: [piece('receiver/receive.ts', 'accepted !== undefined && isRemoved(', 'false && isRemoved(')],
+    defence: [piece('receiver/acceptances.ts', 'held.removed && isRemoved(', 'false && isRemoved(')],
     programs: ['receiver'],
     act: scene => forge(scene, scene.first, reading(scene, scene.first, { device: 'leaver' })),
   },

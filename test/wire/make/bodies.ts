@@ -117,6 +117,9 @@ export function memberVectors(): Vector[] {
       request: { ...proposed, sig: undefined },
     }),
     detail('keys-proposed', 'keys-member', 'a member that new keys have not', { why: 'worn' }),
+    detail('abandoned', 'abandoned-id', 'a key that is named as a server', { what: 'server' }),
+    detail('abandoned', 'abandoned-what', 'something else that is given up', { what: 'epoch' }),
+    detail('abandoned', 'abandoned-rows', 'fewer rows than none', { rows: -1 }),
     of('update-many', 'nine statements', 'update', { statements: Array.from({ length: 9 }, () => proposed) }),
     of('update-certificate', 'a certificate of 8,193 characters', 'update', {
       certificate: 'a'.repeat(8193),
