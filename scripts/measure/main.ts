@@ -1,52 +1,53 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { print, printJson, table } from '../../src/base/output.ts'
-import { openSite } from '../scenario/site.ts'
-import { tell } from '../scenario/table.ts'
-import { measureFsync } from './fsync.ts'
-import { measureLatency } from './latency.ts'
-import { type Spread, spreadOf } from './spread.ts'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { exit, exitOf, print, printJson, tellFault, usage } from '../../src/base/output.ts'
+import { dim, tell } from '../scenario/table.ts'
+import { runBench } from './bench.ts'
+import { readOptions } from './options.ts'
+import { type Report, reportText, withReport } from './report.ts'
+import { sizes } from './sizes.ts'
+import { openStage } from './stage.ts'
 
-const { values } = parseArgs({
-  options: { json: { type: 'boolean' }, readings: { type: 'string', default: '500' } },
-})
-const readings = Number(values.readings)
-if (!Number.isSafeInteger(readings) || readings < 1 || readings > 1_000_000) {
-  tell('vitalgate: error: --readings must be a whole number from 1')
-  process.exit(2)
+/** Puts the tables into a page. Fault `usage` where it has no place for them. */
+function writePage(path: string, report: Report): void {
+  const page = withReport(readFileSync(path, 'utf8'), report)
+  if (page === undefined) throw usage(`${path} has no place for figures`, 'it is marked by <!-- figures -->')
+  writeFileSync(path, page)
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'vitalgate-bench-'))
-const died = (why: string): void => tell(why)
-const site = await openSite(folder, line => tell(`  ${line}`), died, { names: ['gateway'], direct: true })
-try {
-  const before = measureFsync(folder, 200)
-  tell(`  sending ${readings} readings, one after the other`)
-  const latency = spreadOf(await measureLatency(site, readings))
-  const fsync = spreadOf([...before, ...measureFsync(folder, 200)])
-  const ratio = Math.round((latency.p50 / fsync.p50) * 10) / 10
-  const machine = { node: process.version, cores: availableParallelism() }
-  if (values.json === true) printJson({ machine, fsync, latency, ratio: { latencyP50ToFsyncP50: ratio } })
-  else {
-    const row = (name: string, { count, p50, p99, max }: Spread): string[] => [
-      name,
-      String(count),
-      ...[p50, p99, max].map(ms => ms.toFixed(2)),
-    ]
-    const head = ['MILLISECONDS', 'COUNT', 'P50', 'P99', 'MAX']
-    print(
-      table(head, [
-        row('last byte at the port to verified receipt', latency),
-        row('this machine: 4 KiB and fsync', fsync),
-      ]),
-    )
-    print(
-      `\nlatency p50 is ${ratio} times the machine's fsync p50 · Node ${machine.node}, ${machine.cores} cores`,
-    )
+/** Measures, prints and tidies up; the exit code. */
+async function run(words: readonly string[]): Promise<number> {
+  const options = readOptions(words)
+  const stage = await openStage(sizes[options.size], options.profile, line => tell(dim(line)))
+  let whole = false
+  let interrupted = false
+  const interrupt = (): void => {
+    interrupted = true
+    stage.died('interrupted')
   }
-} finally {
-  await site.close()
-  rmSync(folder, { recursive: true })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt)
+  try {
+    const report = await runBench(stage, options)
+    if (interrupted) return exit.interrupted
+    if (options.into !== undefined) writePage(options.into, report)
+    if (options.json) printJson(report)
+    else print(reportText(report))
+    for (const { hint } of report.failures) if (hint !== undefined) tell(`vitalgate: hint: ${hint}`)
+    whole = report.failures.length === 0
+    return whole ? exit.done : exit.partly
+  } catch (error) {
+    if (interrupted) return exit.interrupted
+    throw error
+  } finally {
+    await stage.close()
+    if (options.keep || !(whole || interrupted)) tell(`states and logs are in ${stage.folder}`)
+    else rmSync(stage.folder, { recursive: true })
+  }
+}
+
+const words = process.argv.slice(2)
+try {
+  process.exitCode = await run(words)
+} catch (error) {
+  tellFault('vitalgate', error, words.includes('--json'))
+  process.exitCode = exitOf(error)
 }
