@@ -54,12 +54,7 @@ const jest = step(
     `--outputFile=${output}`,
     '--testLocationInResults',
   ],
-  // most of a started program's time is loading modules: this halves it for the hundreds that the tests start
-  {
-    NODE_NO_WARNINGS: '1',
-    NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'programs'),
-    VITALGATE_GOALS: goals,
-  },
+  { NODE_NO_WARNINGS: '1', VITALGATE_GOALS: goals },
 )
 const report = JSON.parse(readFileSync(output, 'utf8')) as Report
 const table = tableOfGoals(readGoals(goals))

@@ -1,22 +1,15 @@
-import { enableCompileCache } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { keepCompiled } from '../base/compiled.ts'
 import { harden } from '../base/hardening.ts'
 import { refuseOldNode } from '../base/node.ts'
 import { exit, exitOf, tellFault } from '../base/output.ts'
 
-/**
- * The program `vitalgate`. What was compiled is kept beside the installed modules, where only those may
- * write who may write the program itself.
- */
+/** The program `vitalgate`. */
 async function main(words: readonly string[]): Promise<number> {
   const json = words.includes('--json')
   try {
     refuseOldNode()
     harden()
-    enableCompileCache(
-      process.env.CACHE_DIRECTORY ??
-        fileURLToPath(new URL('../../node_modules/.cache/vitalgate', import.meta.url)),
-    )
+    keepCompiled()
     const { runProgram } = await import('./program.ts')
     return await runProgram(words)
   } catch (error) {

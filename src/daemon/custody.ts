@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Bytes } from '../base/bytes.ts'
+import { threadEnv } from '../base/compiled.ts'
 import { Fault } from '../base/fault.ts'
 import type { Salvaged } from '../outbox/salvage.ts'
 import type { VerifyReport } from '../outbox/verify.ts'
@@ -66,6 +67,7 @@ interface Pending {
 export async function openCustody(settings: CustodySettings): Promise<Custody> {
   const seed = Uint8Array.from(settings.seed)
   const worker = new Worker(new URL('./custody-thread.ts', import.meta.url), {
+    env: threadEnv(),
     name: 'custody',
     workerData: { ...settings, seed },
     transferList: [seed.buffer],

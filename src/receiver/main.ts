@@ -1,6 +1,5 @@
-import { enableCompileCache } from 'node:module'
-import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
+import { keepCompiled } from '../base/compiled.ts'
 import { codeOf, Fault } from '../base/fault.ts'
 import { harden } from '../base/hardening.ts'
 import { refuseOldNode } from '../base/node.ts'
@@ -87,10 +86,7 @@ async function main(line: string[]): Promise<number> {
     // before anything native is loaded
     refuseOldNode()
     harden()
-    // beside the modules, where only those may write who may write the program itself
-    enableCompileCache(
-      process.env.CACHE_DIRECTORY ?? join(import.meta.dirname, '../../node_modules/.cache/vitalgate'),
-    )
+    keepCompiled()
     await (await makeProgram()).parseAsync(line, { from: 'user' })
     return Number(process.exitCode ?? exit.done)
   } catch (caught) {

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../base/clock.ts'
+import { threadEnv } from '../base/compiled.ts'
 import type { Log } from '../base/log.ts'
 import { addAlert } from './alerts.ts'
 import { openChannelsOf, unlessBusy } from './alerts-queue.ts'
@@ -116,6 +117,7 @@ export function watchRegistry(watching: RegistryWatching): RegistryWatch {
     const end = new Int32Array(new SharedArrayBuffer(4))
     const work: Walk = { state, saw: saw ?? null, end }
     const worker = new Worker(new URL('./registry-thread.ts', import.meta.url), {
+      env: threadEnv(),
       name: 'registry',
       workerData: work,
     })

@@ -94,6 +94,10 @@ export async function simulate(seed: number, { faults, kinds }: Wrong = {}): Pro
   return { seed, faults: planned, events: schedule.count, history, violations: check(history, { drainMs }) }
 }
 
+/** Whether a flag tells what somebody said again or held back: a command, or what a key said before it was replaced. */
+const isTold = ({ turned }: World, { flag, gateway }: { flag: string; gateway: string }): boolean =>
+  flag === 'COMMAND_REFUSED' || (flag === 'FORMER_KEY' && turned.has(gateway))
+
 function makeWorld(seed: number, folder: string): World {
   const schedule = beginSchedule()
   chanceIs(chanceOf(seed, 'product'))
@@ -103,8 +107,7 @@ function makeWorld(seed: number, folder: string): World {
   brokerIs(broker)
   const server = new Server(join(folder, 'receiver.db'), chanceOf(seed, 'server'), {
     write: event => {
-      if (event.op === 'flag' && event.flag === 'COMMAND_REFUSED' && world.hostile) {
-        // a command that somebody held back or said again was refused, as it must be
+      if (event.op === 'flag' && world.hostile && isTold(world, event)) {
         world.write('network', { op: 'attack', gateway: event.gateway, flag: event.flag })
       }
       world.write('server', event)
