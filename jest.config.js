@@ -8,6 +8,6 @@ export default {
     '\\.ts$': ['@swc/jest', { jsc: { target: 'es2024', parser: { syntax: 'typescript' } } }],
   },
   testTimeout: 30_000,
-  // jest would leave one of two cores idle
-  maxWorkers: 2,
+  // more than two cores: many tests wait for programs and for time to pass
+  maxWorkers: 3,
 }
