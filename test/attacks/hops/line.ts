@@ -68,7 +68,8 @@ async function repeated(scene: Scene, byRogue: boolean): Promise<string> {
   if (!byRogue) await publish(scene, scene.first, mine[0]!)
   await later(scene, scene.first)
   const ignored = counted(scene.site.store, 'DUPLICATE') > known ? 'DUPLICATE counted, ' : ''
-  const fate = await fateOf(scene, scene.first, mark, weight)
+  // where each copy is a row of its own, its receipt fits no more, and the gateway sends it again and again
+  const fate = (await fateOf(scene, scene.first, mark, weight)).replace(/[2-9] × /, 'more than 1 × ')
   // what it says in a new epoch is believed again
   if (fate.includes('FORK')) await scene.restart('first')
   return `${ignored}${fate}`
@@ -169,7 +170,7 @@ const attacks: Attack[] = [
     id: 'T30',
     attack: 'has the broker’s key, hands on every row twice',
     expected: 'DUPLICATE counted, 1 × accept',
-    undefended: 'FORK, 2 × flag',
+    undefended: 'FORK, more than 1 × flag',
     defence: holders,
     programs: ['receiver'],
     act: scene => repeated(scene, true),
@@ -178,7 +179,7 @@ const attacks: Attack[] = [
     id: 'T31a',
     attack: 'has the broker’s key, hands on an old row once more',
     expected: 'DUPLICATE counted, 1 × accept',
-    undefended: 'FORK, 2 × flag',
+    undefended: 'FORK, more than 1 × flag',
     defence: holders,
     programs: ['receiver'],
     act: scene => repeated(scene, false),
