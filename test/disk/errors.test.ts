@@ -1,4 +1,3 @@
-import { mkdirSync, rmSync } from 'node:fs'
 import { afterAll, beforeAll, expect, jest } from '@jest/globals'
 import { goal } from '../history/goals.ts'
 import { countCalls, type Ended, foundOf, interfere } from '../power/inject.ts'
@@ -20,11 +19,6 @@ beforeAll(() => {
   ground = makeGround()
 })
 afterAll(() => ground.remove())
-
-function clear(): void {
-  rmSync(ground.state, { recursive: true, force: true })
-  mkdirSync(ground.state, { mode: 0o700 })
-}
 
 let points = 0
 const bad: string[] = []
@@ -60,7 +54,7 @@ const kinds: [string, number][] = [
 ]
 
 tracedTest.each(kinds)('a disk that fails at %s is believed no more', async (calls, often) => {
-  clear()
+  ground.clear()
   const count = await countCalls(ground, 'small', seed, calls)
   expect(count).toBeGreaterThan(0)
   const before = bad.length
@@ -68,7 +62,7 @@ tracedTest.each(kinds)('a disk that fails at %s is believed no more', async (cal
   for (let when = 1 + (seed % step); when <= count; when += step) {
     // once and for good in turn, in a release both
     for (const end of isRelease ? ['', '+'] : [['', '+'][((seed + (when - 1) / step) % 2) | 0]!]) {
-      clear()
+      ground.clear()
       const ended = await interfere(ground, 'small', seed, {
         calls,
         what: 'error=EIO',

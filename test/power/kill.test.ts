@@ -1,4 +1,3 @@
-import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, jest } from '@jest/globals'
 import { goal } from '../history/goals.ts'
@@ -20,12 +19,6 @@ beforeAll(() => {
 })
 afterAll(() => ground.remove())
 
-/** An empty folder for the next life. */
-function clear(): void {
-  rmSync(ground.state, { recursive: true, force: true })
-  mkdirSync(ground.state, { mode: 0o700 })
-}
-
 let points = 0
 const bad: string[] = []
 
@@ -33,14 +26,14 @@ tracedTest.each(['fsync,fdatasync', 'pwrite64'])(
   'killed at every single %s, nothing that was told is lost',
   async calls => {
     for (const one of seeds) {
-      clear()
+      ground.clear()
       const count = await countCalls(ground, 'small', one, calls)
       expect(count).toBeGreaterThan(15)
       let taken = 0
       // a write is two calls, and a replay below leaves no call out: one of three is killed here by a real signal
       const step = isRelease || calls !== 'pwrite64' ? 1 : 3
       for (let when = 1 + (one % step); when <= count; when += step) {
-        clear()
+        ground.clear()
         const ended = await interfere(ground, 'small', one, {
           calls,
           what: 'signal=SIGKILL',
@@ -62,7 +55,7 @@ tracedTest.each(['fsync,fdatasync', 'pwrite64'])(
 let replayed = 0
 
 tracedTest('what a dying program leaves after any call that it makes has all that was told', () => {
-  clear()
+  ground.clear()
   const { folder, state: root, settings, receiptKey } = ground
   const calls = record(ground, [ground.words('small', seed)])
   const told = nothingTold()

@@ -29,6 +29,8 @@ export interface Ground {
   receiptKey: Uint8Array<ArrayBuffer>
   /** The words that run a plan of the workload, with a mutant of the product if one is named. */
   words(plan: string, seed: number, mutant?: string): string[]
+  /** An empty state for the next life. */
+  clear(): void
   remove(): void
 }
 
@@ -58,6 +60,10 @@ export function makeGround(): Ground {
     receiptKey: signingKey(filled(5)).publicKey,
     words: (plan, seed, mutant) =>
       wordsOf('./workload.ts', [settingsFile, tellFile, plan, String(seed)], mutant),
+    clear: () => {
+      rmSync(state, { recursive: true, force: true })
+      mkdirSync(state, { mode: 0o700 })
+    },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
 }

@@ -1,15 +1,14 @@
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
-import { freePort } from '../../scripts/scenario/forwarder.ts'
 import { until } from '../../scripts/scenario/program.ts'
 import type { Taken } from '../../src/control/api.ts'
 import { formerFolder } from '../../src/identity/former.ts'
 import { readKeys } from '../../src/identity/keys.ts'
 import { listFlags } from '../../src/receiver/flags.ts'
-import { paths, readFacts } from '../../src/receiver/state.ts'
-import { openStore, type Store } from '../../src/receiver/store.ts'
-import { type Program, startProgram } from './program.ts'
+import { readFacts } from '../../src/receiver/state.ts'
+import type { Store } from '../../src/receiver/store.ts'
+import { openSecond, type Second } from './second.ts'
 import { addDevice, openWay, type Plug, patienceMs, typeReceiver, type WaySite } from './site.ts'
 import { heldBy, noteTaken } from './tally.ts'
 import { startWriter, type Writer } from './writer.ts'
@@ -20,9 +19,7 @@ jest.setTimeout(300_000)
 
 const config = '[outbox]\ngrace = "0s"\n[uplink]\nheartbeat = "1s"\n'
 let site: WaySite
-let second: WaySite
-let secondStore: Store | undefined
-let secondProgram: Program | undefined
+let second: Second
 let plug: Plug
 let writer: Writer | undefined
 const taken: Taken[] = []
@@ -68,8 +65,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   writer?.stop()
-  await secondProgram?.end('SIGKILL')
-  secondStore?.close()
+  await second?.end()
   await site?.close()
 })
 
@@ -123,25 +119,10 @@ test('rows under a revoked key: told before, given up by a command, flagged, and
   await until('what is new at the receiver', patienceMs, isHeld)
 })
 
-/** A second server under the first one's root, on a broker of its own. */
-async function openSecond(): Promise<void> {
-  const receiver = join(site.folder, 'second')
-  mkdirSync(receiver, { mode: 0o700 })
-  const [from, to] = [paths(site.receiver), paths(receiver)]
-  for (const root of ['root', 'successor'] as const) copyFileSync(from[root], to[root])
-  const brokerPort = await freePort()
-  second = { ...site, receiver, brokerPort }
-  await typeReceiver(second, 'init', '--host', 'localhost', '--port', String(brokerPort), ...passphrase())
-  secondStore = openStore(to.database)
-  second.store = secondStore
-  const log = join(site.folder, 'second.log')
-  secondProgram = startProgram('vitalgate-receiver', ['--state', receiver, 'run'], log)
-}
-
 test('rows for a server that never returns: given up by a file at the box, and then it can be wiped', async () => {
   await site.receiverProgram.end('SIGTERM')
   await weigh(6)
-  await openSecond()
+  second = await openSecond(site)
   const handover = join(site.folder, 'handover.json')
   await typeReceiver(site, 'registry', 'show', box().gateway, '--request', handover)
   await typeReceiver(

@@ -1,14 +1,12 @@
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
-import { freePort } from '../../scripts/scenario/forwarder.ts'
 import { type, until } from '../../scripts/scenario/program.ts'
 import type { Taken } from '../../src/control/api.ts'
 import { formerFolder } from '../../src/identity/former.ts'
 import { listFlags } from '../../src/receiver/flags.ts'
-import { paths, readFacts } from '../../src/receiver/state.ts'
-import { openStore, type Store } from '../../src/receiver/store.ts'
-import { type Program, startProgram } from './program.ts'
+import { readFacts } from '../../src/receiver/state.ts'
+import { openSecond, type Second } from './second.ts'
 import { addDevice, answers, openWay, type Plug, patienceMs, typeReceiver, type WaySite } from './site.ts'
 import { discrepancies, type Held, heldBy, noteTaken } from './tally.ts'
 import { startWriter, type Writer } from './writer.ts'
@@ -19,10 +17,7 @@ jest.setTimeout(300_000)
 
 const config = '[outbox]\ngrace = "0s"\n[uplink]\nheartbeat = "1s"\n'
 let site: WaySite
-/** The second server, as far as commands and tallies need it. */
-let second: WaySite
-let secondStore: Store | undefined
-let secondProgram: Program | undefined
+let second: Second
 let plug: Plug
 let writer: Writer
 const taken: Taken[] = []
@@ -46,24 +41,6 @@ const passphrase = (): string => join(site.folder, 'passphrase')
 const typeBox = (...words: string[]): Promise<string> =>
   type('vitalgate', ['--state', box().state, '--config', join(site.folder, 'vitalgate.toml'), ...words])
 
-/** A second server under the first one's root, on a broker of its own. */
-async function openSecond(): Promise<void> {
-  const receiver = join(site.folder, 'second')
-  mkdirSync(receiver, { mode: 0o700 })
-  const [from, to] = [paths(site.receiver), paths(receiver)]
-  for (const root of ['root', 'successor'] as const) copyFileSync(from[root], to[root])
-  const brokerPort = await freePort()
-  second = { ...site, receiver, brokerPort }
-  await typeReceiver(
-    second,
-    ...['init', '--host', 'localhost', '--port', String(brokerPort), '--passphrase-file', passphrase()],
-  )
-  secondStore = openStore(to.database)
-  second.store = secondStore
-  const log = join(site.folder, 'second.log')
-  secondProgram = startProgram('vitalgate-receiver', ['--state', receiver, 'run'], log)
-}
-
 beforeAll(async () => {
   site = await openWay({ broker: 'embedded', boxes: ['gateway'], config })
   const device = { id: 'scale', driver: 'and-line', station: 'bench', options: { mode: 'on-print' } }
@@ -72,8 +49,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   writer?.stop()
-  await secondProgram?.end('SIGKILL')
-  secondStore?.close()
+  await second?.end()
   await site?.close()
 })
 
@@ -83,7 +59,7 @@ test('the box goes to the second server at once, and says what still waits for t
   await weigh(20)
   expect(await site.receiverProgram.end('SIGTERM')).toEqual({ code: 0, signal: null })
   await weigh(40)
-  await openSecond()
+  second = await openSecond(site)
   const handover = join(site.folder, 'handover.json')
   await typeReceiver(site, 'registry', 'show', box().gateway, '--request', handover)
   await typeReceiver(
@@ -153,7 +129,7 @@ test('a start goes on with both; the first server returns, its rows drain, and i
   await until('everything at its server', patienceMs, () => all().length >= taken.length)
   expect([listFlags(site.store, {}), listFlags(second.store, {})]).toEqual([[], []])
   expect(discrepancies(taken, all(), writer.lines)).toEqual([])
-  expect([...site.crashes(), ...(secondProgram?.crashes() ?? [])]).toEqual([])
+  expect([...site.crashes(), ...second.crashes()]).toEqual([])
 })
 
 test('handed over by its present server the box goes back to the first, and nothing is lost on the way', async () => {
@@ -186,5 +162,5 @@ test('handed over by its present server the box goes back to the first, and noth
   expect(taken.length).toBeGreaterThan(before + 20)
   expect([listFlags(site.store, {}), listFlags(second.store, {})]).toEqual([[], []])
   expect(discrepancies(taken, all(), writer.lines)).toEqual([])
-  expect([...site.crashes(), ...(secondProgram?.crashes() ?? [])]).toEqual([])
+  expect([...site.crashes(), ...second.crashes()]).toEqual([])
 })
