@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), 'vitalgate-mutants-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 /** Worlds that one may take until it shows. */
-const worlds = 12
+const worlds = 40
 
 test.each(mutations.map((one, at): [string, Mutation, number] => [one.name, one, at]))(
   '%s',
