@@ -4,20 +4,20 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from '@jest/globals'
+import { isRelease } from './size.ts'
 
 /**
  * The newcomer's machine: a bare Debian made by debootstrap, an empty environment, and the README's first
  * command. Takes minutes and root, so it belongs to the release size.
  */
-const release = process.env.VITALGATE_RELEASE === '1'
 const root = fileURLToPath(new URL('..', import.meta.url))
-const folder = release ? mkdtempSync(join(tmpdir(), 'vitalgate-bare-')) : ''
+const folder = isRelease ? mkdtempSync(join(tmpdir(), 'vitalgate-bare-')) : ''
 const bare = join(folder, 'root')
 const minutes = 60_000
 
 /** Why this machine cannot run it, or undefined if it can. */
 function missing(): string | undefined {
-  if (!release) return 'only in the release size (scripts/test --release)'
+  if (!isRelease) return 'only in the release size (scripts/test --release)'
   if (process.getuid?.() !== 0) return 'needs root'
   const tool = ['debootstrap', 'systemd-nspawn'].find(name => spawnSync('which', [name]).status !== 0)
   return tool === undefined ? undefined : `${tool} is not installed`

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { isRelease } from '../size.ts'
 import { forgottenOf } from '../way/forgotten.ts'
 import { weightOf } from './outcome.ts'
 import { checkPiece, type Piece } from './piece.ts'
@@ -70,7 +71,7 @@ function inOrder(attacks: readonly Attack[]): Attack[] {
  * Whether each attack is done without its defence too. That shows what the tests are worth, not what the product is:
  * it takes as long again, and is for `npm run attacks` and the release size.
  */
-const isTwice = process.env.VITALGATE_ATTACKS !== undefined || process.env.VITALGATE_RELEASE === '1'
+const isTwice = process.env.VITALGATE_ATTACKS !== undefined || isRelease
 
 /**
  * Registers the tests of one scene: every attack of its hops with its defence, then every attack without. Each

@@ -4,15 +4,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, jest, test } from '@jest/globals'
+import { isRelease } from '../size.ts'
 
 // The other side of the scale: what honest gateways say on bad days accuses nobody. In a process of its own,
 // where it is twice as fast (test/attacks/honest-run.ts).
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
-const release = process.env.VITALGATE_RELEASE === '1'
-const wanted = release ? 1_000_000 : 50_000
-const patienceMs = release ? 3 * 3_600_000 : 280_000
+const wanted = isRelease ? 1_000_000 : 50_000
+const patienceMs = isRelease ? 3 * 3_600_000 : 280_000
 jest.setTimeout(patienceMs + 20_000)
 
 interface Told extends Record<'seed' | 'said' | 'readings' | 'starts' | 'receipts', number> {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { until } from '../../scripts/scenario/program.ts'
 import { listFlags } from '../../src/receiver/flags.ts'
 import { goal } from '../history/goals.ts'
+import { isRelease } from '../size.ts'
 import { seededRandom } from '../way/random.ts'
 import { addDevice, answers, drained, openWay, patienceMs, type WaySite } from '../way/site.ts'
 import { discrepancies, heldBy } from '../way/tally.ts'
@@ -11,7 +12,6 @@ import { makeCgroup } from './cgroup.ts'
 import { type Chronicle, openChronicle } from './chronicle.ts'
 
 // R10: each program of the way stands still for a while, or is ended by a machine that has no memory left.
-const isRelease = process.env.VITALGATE_RELEASE === '1'
 const frozenMs = isRelease ? 60_000 : 8000
 jest.setTimeout(600_000)
 

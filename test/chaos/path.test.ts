@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { until } from '../../scripts/scenario/program.ts'
 import { listFlags } from '../../src/receiver/flags.ts'
 import { goal } from '../history/goals.ts'
+import { isRelease } from '../size.ts'
 import { forgottenOf } from '../way/forgotten.ts'
 import { seededRandom } from '../way/random.ts'
 import { addDevice, drained, openWay, type Plug, patienceMs, type WaySite } from '../way/site.ts'
@@ -12,7 +13,6 @@ import { type ChaosProxy, startProxy } from './proxy.ts'
 import { calm, storm } from './trouble.ts'
 
 // R5: whatever the path to the broker does, each reading arrives exactly once, in its place of the chain.
-const isRelease = process.env.VITALGATE_RELEASE === '1'
 const readings = Number(process.env.VITALGATE_CHAOS_READINGS ?? (isRelease ? 20_000 : 1500))
 jest.setTimeout(600_000 + readings * 400)
 

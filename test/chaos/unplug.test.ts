@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { until } from '../../scripts/scenario/program.ts'
 import { listFlags } from '../../src/receiver/flags.ts'
 import { goal } from '../history/goals.ts'
+import { isRelease } from '../size.ts'
 import { type FalseClock, makeFalseClock } from '../way/false-clock.ts'
 import type { Program } from '../way/program.ts'
 import { seededRandom } from '../way/random.ts'
@@ -14,7 +15,7 @@ import { type Chronicle, frameHash, openChronicle } from './chronicle.ts'
 import { openFiles } from './open-files.ts'
 
 // R12: a device that is unplugged, in the middle of a line too. R9: clocks that jump while readings flow.
-const unplugs = process.env.VITALGATE_RELEASE === '1' ? 1000 : 50
+const unplugs = isRelease ? 1000 : 50
 /** R12: how soon readings come again after the device is back. */
 const backMs = 5000
 /** Unplugged together: after a line that did not hold for long a box waits for seconds. */

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from '@jest/globals'
 import type { Place } from '../../src/daemon/custody.ts'
+import { isRelease } from '../size.ts'
 import { type Scene, scene } from './scene.ts'
 
-const cycles = process.env.VITALGATE_RELEASE === undefined ? 30 : 300
+const cycles = isRelease ? 300 : 30
 const taker = fileURLToPath(new URL('./taker.ts', import.meta.url))
 
 /** Runs the taker until it has told so many places, then kills it at a random moment; the lines it told. */

@@ -23,8 +23,9 @@ import { type Scene, scene, weight } from '../custody/scene.ts'
 import { goal } from '../history/goals.ts'
 import { cutEverywhere } from '../power/images.ts'
 import { type Ground, makeGround, record } from '../power/recording.ts'
-import { grouped, isRelease, seed, tracedTest } from '../power/suite.ts'
+import { grouped, seed, tracedTest } from '../power/suite.ts'
 import type { Call } from '../power/trace.ts'
+import { isRelease } from '../size.ts'
 import { seededRandom } from '../way/random.ts'
 
 // Damage to the outbox's files at rest (R8): what is changed is noticed, what is whole is sent.

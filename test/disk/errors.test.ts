@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, jest } from '@jest/globals'
 import { goal } from '../history/goals.ts'
 import { countCalls, type Ended, foundOf, interfere } from '../power/inject.ts'
 import { type Ground, makeGround } from '../power/recording.ts'
-import { announce, grouped, isRelease, seed, tracedTest } from '../power/suite.ts'
+import { announce, grouped, seed, tracedTest } from '../power/suite.ts'
+import { isRelease } from '../size.ts'
 
 // A disk that fails with EIO at one call, or at one and all after it (R7): custody as the daemon runs it.
 jest.setTimeout(1_200_000)

@@ -10,11 +10,12 @@ import { type Chunk, play } from '../../src/driver/play.ts'
 import { type Outcome, openSession } from '../../src/driver/session.ts'
 import { type Setup, setUp } from '../../src/driver/setup.ts'
 import { readCapture } from '../../src/transport/capture.ts'
+import { isRelease } from '../size.ts'
 
 // Bytes of any kind must end as said, silent or Fault: never another error, never a hang, never a buffer
 // without bound. Half of the inputs are captures with a few bytes changed, which come closest to trouble.
 
-const numRuns = process.env.VITALGATE_RELEASE === undefined ? 5_000 : 100_000
+const numRuns = isRelease ? 100_000 : 5_000
 const drivers = await loadDrivers()
 
 /** CPU time of this thread alone, milliseconds: what else runs on the machine does not count. */

@@ -6,11 +6,12 @@ import { loadIdentity } from '../../src/identity/identity.ts'
 import type { Request } from '../../src/wire/registry.ts'
 import { goal } from '../history/goals.ts'
 import { bodyOf, named } from '../identity/turning.ts'
+import { isRelease } from '../size.ts'
 import { type Cuts, cutEverywhere } from './images.ts'
 import { fileMutants } from './mutants.ts'
 import { makeFolder, record, wordsOf } from './recording.ts'
 import type { Step } from './steps.ts'
-import { announce, grouped, isRelease, seed, tracedTest } from './suite.ts'
+import { announce, grouped, seed, tracedTest } from './suite.ts'
 
 // Power cuts at any moment of provisioning and of turning to new keys: one whole set of keys, with its route (R1).
 const count = isRelease ? 10_000 : 500

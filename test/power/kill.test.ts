@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, jest } from '@jest/globals'
 import { goal } from '../history/goals.ts'
+import { isRelease } from '../size.ts'
 import { cutEverywhere, type Plan } from './images.ts'
 import { countCalls, foundOf, interfere } from './inject.ts'
 import { type Ground, makeGround, record } from './recording.ts'
 import { faultsOf } from './sound.ts'
-import { announce, grouped, isRelease, seed, tracedTest } from './suite.ts'
+import { announce, grouped, seed, tracedTest } from './suite.ts'
 import { hearWord, nothingTold, wordsIn } from './told.ts'
 
 // SIGKILL at each system call that writes or syncs, of the whole standard workload (R2).

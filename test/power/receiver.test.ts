@@ -6,10 +6,11 @@ import { openStore, type Store } from '../../src/receiver/store.ts'
 import { goal } from '../history/goals.ts'
 import { nextOf } from '../outbox/chain.ts'
 import { gateway } from '../receiver/fixture.ts'
+import { isRelease } from '../size.ts'
 import { type Cuts, cutEverywhere } from './images.ts'
 import { serverMutants } from './mutants.ts'
 import { makeFolder, record, wordsOf } from './recording.ts'
-import { announce, grouped, isRelease, seed, tracedTest } from './suite.ts'
+import { announce, grouped, seed, tracedTest } from './suite.ts'
 
 // Power cuts at any moment of a receiver's work: a receipt that went down is a promise (R1).
 const count = isRelease ? 10_000 : 300

@@ -2,9 +2,6 @@ import { test } from '@jest/globals'
 import { seededRandom } from '../way/random.ts'
 import { whyNoTrace } from './trace.ts'
 
-/** Whether the large size was asked for. */
-export const isRelease = process.env.VITALGATE_RELEASE === '1'
-
 /** The seed of this run: VITALGATE_SEED, else one of its own. */
 export const { seed } = seededRandom()
 

@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { afterAll, expect, jest, test } from '@jest/globals'
 import { goal } from '../history/goals.ts'
 import { readHistory } from '../history/history.ts'
+import { isRelease } from '../size.ts'
 import { live, type Told } from './worlds.ts'
 
 // Gateways, broker and receiver in one process, where time and chance come from a seed: whatever goes wrong, nothing is
 // lost, and what was found by chance is found again. `VITALGATE_SEED=N npm test -- test/simulation/simulation` repeats one.
 
-const release = process.env.VITALGATE_RELEASE === '1'
 const { VITALGATE_SEED: only, VITALGATE_SEEDS: many } = process.env
 const wanted = many === undefined ? 200_000 : Number(many)
 /** The normal size goes through the same worlds each time; the large one, and whoever names a seed, finds new ones. */
@@ -18,7 +18,7 @@ const first = 1
 /** So many at most in one process, and so many processes at a time. */
 const [each, atATime] = [400, 2]
 const normal = { count: 2000, cpu: 40, seconds: 180 }
-const patienceMs = release ? 24 * 3_600_000 : 280_000
+const patienceMs = isRelease ? 24 * 3_600_000 : 280_000
 jest.setTimeout(patienceMs + 20_000)
 
 const folder = mkdtempSync(join(tmpdir(), 'vitalgate-simulation-'))
@@ -38,7 +38,7 @@ const together = (a: Told, b: Told): Told => ({
 /** As many worlds as are wanted; several processes share them where they are many. */
 async function all(from: number): Promise<Told> {
   if (only !== undefined) return live({ from, count: 1 }, patienceMs)
-  if (!release) return live({ from, ...normal }, patienceMs)
+  if (!isRelease) return live({ from, ...normal }, patienceMs)
   let sum = nothing
   let next = from
   const worker = async (): Promise<void> => {
@@ -54,7 +54,7 @@ async function all(from: number): Promise<Told> {
 }
 
 test('whatever goes wrong, no invariant is broken', async () => {
-  const from = Number(only ?? (release ? randomInt(2 ** 30) : first))
+  const from = Number(only ?? (isRelease ? randomInt(2 ** 30) : first))
   const { found, worlds, events, fewest, taken, faults, cpu } = await all(from)
   const figures =
     `simulation: ${worlds} seeds from ${from}, ${events} events (at least ${fewest} each), ${faults} faults, ` +

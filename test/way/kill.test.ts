@@ -5,13 +5,13 @@ import { hex, sha256 } from '../../src/base/bytes.ts'
 import { listFlags } from '../../src/receiver/flags.ts'
 import { type Chronicle, openChronicle } from '../chaos/chronicle.ts'
 import { goal } from '../history/goals.ts'
+import { isRelease } from '../size.ts'
 import { seededRandom } from './random.ts'
 import { addDevice, answers, drained, openWay, type Plug, patienceMs, type WaySite } from './site.ts'
 import { type Claim, discrepancies, type Held, heldBy } from './tally.ts'
 import { startWriter, type Writer } from './writer.ts'
 
 // kill -9 of the gateway at random moments, while readings flow and the broker comes and goes.
-const isRelease = process.env.VITALGATE_RELEASE === '1'
 const cycles = Number(process.env.VITALGATE_KILLS ?? (isRelease ? 500 : 25))
 jest.setTimeout(120_000 + cycles * 6_000)
 

@@ -15,8 +15,9 @@ import {
   signingKey,
   verifyKey,
 } from '../../src/wire/keys.ts'
+import { isRelease } from '../size.ts'
 
-const numRuns = process.env.VITALGATE_RELEASE ? 1000 : 15
+const numRuns = isRelease ? 1000 : 15
 const bytes = (digits: string): Uint8Array => Uint8Array.from(Buffer.from(digits, 'hex'))
 const raw = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
 

@@ -6,12 +6,13 @@ import { bodyOf, isSealedType } from '../../src/wire/message.ts'
 import { bundleForm, publicForm, registryBodies } from '../../src/wire/registry.ts'
 import { decodeBody, unpublish } from '../../src/wire/statement.ts'
 import { readTopic } from '../../src/wire/topics.ts'
+import { isRelease } from '../size.ts'
 import { digits } from './forge.ts'
 import { readVector } from './read.ts'
 import { registry, sealed } from './samples.ts'
 import { readVectors } from './vector.ts'
 
-const numRuns = process.env.VITALGATE_RELEASE ? 100_000 : 2000
+const numRuns = isRelease ? 100_000 : 2000
 const minutes = 60_000
 const vectors = readVectors()
 const cheap = vectors.filter(
